@@ -1,0 +1,1 @@
+//! Placeholder target; the runnable files are listed in `Cargo.toml`.
