@@ -1,0 +1,90 @@
+//! What the download is waiting for, in words.
+
+use crate::table::BlockState;
+use crate::timeout::InFlight;
+use crate::window::BlockWindow;
+use std::fmt;
+
+/// A snapshot of a [`BlockWindow`] for logs and status pages; [`Display`](fmt::Display) explains it in a sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowStats<P, H = u32> {
+    /// Heights to be requested.
+    pub pending: usize,
+    /// Heights requested and not delivered.
+    pub in_flight: usize,
+    /// Heights delivered and not connected.
+    pub received: usize,
+    /// Peers with something in flight.
+    pub peers: usize,
+    /// The lowest height of all and its state: what everything else waits for.
+    pub lowest: Option<(H, BlockState<P>)>,
+    /// The open request for the lowest height.
+    pub lowest_in_flight: Option<InFlight<P, H>>,
+}
+
+impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
+    /// A snapshot of the counts and of what the download is waiting for.
+    pub fn stats(&self) -> WindowStats<P, H> {
+        WindowStats {
+            pending: self.pending_len(),
+            in_flight: self.in_flight_len(),
+            received: self.received_len(),
+            peers: self.table.peers_len(),
+            lowest: self.table.lowest().map(|(height, entry)| (height, entry.state)),
+            lowest_in_flight: self.in_flight().next(),
+        }
+    }
+}
+
+impl<P: fmt::Display, H: fmt::Display> fmt::Display for WindowStats<P, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((height, state)) = &self.lowest else { return f.write_str("no blocks to download") };
+        let peers = if self.peers == 1 { "peer" } else { "peers" };
+        write!(f, "{} pending, {} in flight from {} {peers}, ", self.pending, self.in_flight, self.peers)?;
+        write!(f, "{} received; waiting for ", self.received)?;
+        match state {
+            BlockState::Pending => write!(f, "a peer to ask for block {height}")?,
+            BlockState::InFlight { peer, since } => {
+                return write!(f, "peer {peer} to deliver block {height}, asked at {since:.1?}");
+            }
+            BlockState::Received { .. } => write!(f, "block {height} to be connected")?,
+        }
+        match &self.lowest_in_flight {
+            Some(open) => write!(
+                f,
+                "; lowest in flight is block {}, asked of peer {} at {:.1?}",
+                open.height, open.peer, open.since
+            ),
+            None => f.write_str("; nothing in flight"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Delivery;
+    use std::time::Duration;
+
+    #[test]
+    fn says_what_it_waits_for_in_each_state() {
+        let mut window: BlockWindow<u64> = BlockWindow::default();
+        assert_eq!(window.stats().to_string(), "no blocks to download");
+        (7..10).for_each(|height| assert!(window.add_pending(height)));
+        assert_eq!(
+            window.stats().to_string(),
+            "3 pending, 0 in flight from 0 peers, 0 received; waiting for a peer to ask for block 7; nothing in flight"
+        );
+        assert_eq!(window.request_blocks_up_to(&[3, 4], 2, Duration::from_millis(12_500)).len(), 2);
+        assert_eq!(
+            window.stats().to_string(),
+            "1 pending, 2 in flight from 2 peers, 0 received; waiting for peer 3 to deliver block 7, asked at 12.5s"
+        );
+        assert_eq!(window.on_block_received(7, 3), Delivery::InFlight);
+        assert_eq!(
+            window.stats().to_string(),
+            "1 pending, 1 in flight from 1 peer, 1 received; waiting for block 7 to be connected; \
+             lowest in flight is block 8, asked of peer 4 at 12.5s"
+        );
+    }
+}

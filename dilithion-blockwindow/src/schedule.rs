@@ -1,0 +1,175 @@
+//! Which block is asked of which peer.
+
+use crate::table::{BlockState, Entry};
+use crate::window::BlockWindow;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// A block to be asked of a peer. The window counts it as in flight already: if it cannot be sent, the caller says so by
+/// [`return_to_pending`](BlockWindow::return_to_pending) or
+/// [`on_peer_disconnected`](BlockWindow::on_peer_disconnected).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request<P, H = u32> {
+    /// The peer to ask.
+    pub peer: P,
+    /// The block to ask for.
+    pub height: H,
+}
+
+/// A peer that can be asked for more.
+struct Seat<P> {
+    peer: P,
+    room: usize,
+}
+
+impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
+    /// Gives the lowest pending heights to `peers`, one to each in turn, until no peer has room or nothing is pending.
+    /// Returns the requests by ascending height.
+    ///
+    /// The turns go on where the last call stopped, by the order of `P`; neither the order nor repetitions in `peers`
+    /// matter, and no peer is preferred.
+    ///
+    /// A height is not given to the peer that failed it last, unless that is the only one of `peers`. So if only that
+    /// one has room, the height waits for another to have some, which is at most a
+    /// [`request_timeout`](crate::WindowConfig::request_timeout) away; were it given back at once, a stalled peer would
+    /// hold the lowest heights for ever while the others are busy.
+    ///
+    /// Costs O(log n) for each request and each peer; pending heights that are not given out are not looked at.
+    #[must_use = "the window counts these blocks as requested"]
+    pub fn request_blocks(&mut self, peers: &[P], now: Duration) -> Vec<Request<P, H>> {
+        self.request_blocks_up_to(peers, usize::MAX, now)
+    }
+
+    /// [`request_blocks`](Self::request_blocks), but at most `limit` requests: for a caller whose own queues are bounded.
+    ///
+    /// A caller that keeps the sum of in-flight and received heights under a bound cannot block itself: a height that
+    /// fails makes room for one request, and the lowest heights are given out first.
+    #[must_use = "the window counts these blocks as requested"]
+    pub fn request_blocks_up_to(&mut self, peers: &[P], limit: usize, now: Duration) -> Vec<Request<P, H>> {
+        let (mut seats, only) = self.seats(peers);
+        let mut requests = Vec::new();
+        while requests.len() < limit {
+            let Some((turn, height)) = self.next_turn(&seats, only) else { break };
+            let Some(mut seat) = seats.remove(turn) else { break };
+            self.put_in_flight(height, seat.peer, now);
+            requests.push(Request { peer: seat.peer, height });
+            seat.room -= 1;
+            if seat.room > 0 {
+                seats.push_back(seat);
+            }
+        }
+        requests.sort_unstable_by_key(|request| request.height);
+        requests
+    }
+
+    /// The peers with room in the order of their turns, and whether just one peer was given.
+    fn seats(&self, peers: &[P]) -> (VecDeque<Seat<P>>, bool) {
+        let mut order = peers.to_vec();
+        order.sort_unstable();
+        order.dedup();
+        let next = self.last_asked.map_or(0, |last| order.partition_point(|&peer| peer <= last));
+        order.rotate_left(next);
+        let seats = order
+            .iter()
+            .map(|&peer| Seat {
+                peer,
+                room: self.config.max_in_flight_per_peer.saturating_sub(self.in_flight_of(peer)),
+            })
+            .filter(|seat| seat.room > 0)
+            .collect();
+        (seats, order.len() == 1)
+    }
+
+    /// Which seat takes which height next.
+    fn next_turn(&self, seats: &VecDeque<Seat<P>>, only: bool) -> Option<(usize, H)> {
+        let first = seats.front()?;
+        if seats.len() == 1 && !only {
+            return self.table.lowest_pending_for(first.peer).map(|height| (0, height));
+        }
+        // A height avoids one peer at most, so of two seats one can take it; the other keeps its turn.
+        let (height, avoid) = self.table.lowest_pending()?;
+        let turn = if !only && avoid == Some(first.peer) { 1 } else { 0 };
+        Some((turn, height))
+    }
+
+    fn put_in_flight(&mut self, height: H, peer: P, now: Duration) {
+        if let Some(&entry) = self.table.get(height) {
+            let state = BlockState::InFlight { peer, since: now };
+            self.table.insert(height, Entry { state, attempts: entry.attempts.saturating_add(1), ..entry });
+            self.last_asked = Some(peer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::WindowConfig;
+    use quickcheck::quickcheck;
+
+    fn window(heights: u32, limit: usize) -> BlockWindow<u8> {
+        let mut window =
+            BlockWindow::new(WindowConfig { max_in_flight_per_peer: limit, ..WindowConfig::default() });
+        (0..heights).for_each(|height| assert!(window.add_pending(height)));
+        window
+    }
+
+    fn pairs(requests: &[Request<u8>]) -> Vec<(u8, u32)> {
+        requests.iter().map(|request| (request.peer, request.height)).collect()
+    }
+
+    #[test]
+    fn turns_go_on_where_the_last_call_stopped() {
+        let mut window = window(4, 16);
+        let mut asked = Vec::new();
+        for _ in 0..4 {
+            asked.extend(pairs(&window.request_blocks_up_to(&[3, 1, 2, 1], 1, Duration::ZERO)));
+        }
+        assert_eq!(asked, [(1, 0), (2, 1), (3, 2), (1, 3)]);
+    }
+
+    #[test]
+    fn a_peer_that_left_or_came_does_not_break_the_turns() {
+        let mut window = window(3, 16);
+        assert_eq!(pairs(&window.request_blocks_up_to(&[2, 5], 1, Duration::ZERO)), [(2, 0)]);
+        assert_eq!(pairs(&window.request_blocks_up_to(&[1, 3, 5], 2, Duration::ZERO)), [(3, 1), (5, 2)]);
+    }
+
+    #[test]
+    fn a_skipped_peer_keeps_its_turn() {
+        let mut window = window(3, 16);
+        assert!(window.return_to_pending(0, Some(1)));
+        assert_eq!(pairs(&window.request_blocks(&[1, 2], Duration::ZERO)), [(2, 0), (1, 1), (2, 2)]);
+    }
+
+    #[test]
+    fn heights_that_avoid_the_only_peer_with_room_wait_and_others_do_not() {
+        let mut window = window(6, 2);
+        for height in [2, 3] {
+            assert!(window.return_to_pending(height, Some(1)));
+        }
+        assert_eq!(pairs(&window.request_blocks(&[2], Duration::ZERO)), [(2, 0), (2, 1)]);
+        assert_eq!(pairs(&window.request_blocks(&[1, 2], Duration::ZERO)), [(1, 4), (1, 5)]);
+        assert_eq!(window.lowest_pending(), Some(2));
+    }
+
+    #[test]
+    fn no_peers_no_room_and_no_heights_give_no_requests() {
+        assert!(window(3, 16).request_blocks(&[], Duration::ZERO).is_empty());
+        assert!(window(3, 0).request_blocks(&[1, 2], Duration::ZERO).is_empty());
+        assert!(window(0, 16).request_blocks(&[1, 2], Duration::ZERO).is_empty());
+        assert!(window(3, 16).request_blocks_up_to(&[1], 0, Duration::ZERO).is_empty());
+    }
+
+    quickcheck! {
+        /// Requirement 000-062: peers that start equal are given the same number of blocks, give or take one.
+        fn shares_are_equal(heights: u8, peers: Vec<u8>, limit: u8) -> bool {
+            let mut window = window(u32::from(heights), usize::from(limit));
+            let requests = window.request_blocks(&peers, Duration::ZERO);
+            let shares: Vec<usize> = peers.iter().map(|&peer| window.in_flight_of(peer)).collect();
+            let (least, most) = (shares.iter().min().copied().unwrap_or(0), shares.iter().max().copied().unwrap_or(0));
+            let lowest_first = requests.iter().map(|request| request.height).eq(0..u32::try_from(requests.len()).unwrap());
+            most - least <= 1 && lowest_first
+        }
+    }
+}
