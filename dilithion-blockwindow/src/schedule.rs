@@ -48,6 +48,8 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
     pub fn request_blocks_up_to(&mut self, peers: &[P], limit: usize, now: Duration) -> Vec<Request<P, H>> {
         let (mut seats, only) = self.seats(peers);
         let mut requests = Vec::new();
+        // The heights ascend: each turn takes the lowest that the seats can, and what these could not take while they
+        // were more, they cannot when they are fewer.
         while requests.len() < limit {
             let Some((turn, height)) = self.next_turn(&seats, only) else { break };
             let Some(mut seat) = seats.remove(turn) else { break };
@@ -58,7 +60,6 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
                 seats.push_back(seat);
             }
         }
-        requests.sort_unstable_by_key(|request| request.height);
         requests
     }
 

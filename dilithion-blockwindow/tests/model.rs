@@ -150,7 +150,6 @@ impl Model {
             }
             break;
         }
-        requests.sort_by_key(|request| request.height);
         requests
     }
 
@@ -214,7 +213,9 @@ fn apply(op: &Op, window: &mut BlockWindow<u8, u8>, model: &mut Model, now: &mut
     match *op {
         Op::Add(height) => assert_eq!(window.add_pending(height), model.add(height)),
         Op::Request { ref peers, limit } => {
-            assert_eq!(window.request_blocks_up_to(peers, limit, *now), model.request(peers, limit, *now));
+            let requests = window.request_blocks_up_to(peers, limit, *now);
+            assert!(requests.is_sorted_by_key(|request| request.height));
+            assert_eq!(requests, model.request(peers, limit, *now));
         }
         Op::Receive { height, from } => {
             assert_eq!(window.on_block_received(height, from), model.receive(height, from));
