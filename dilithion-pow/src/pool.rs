@@ -1,0 +1,281 @@
+//! Hashing on its own thread pool, the most urgent first.
+
+mod queue;
+mod stats;
+mod worker;
+
+use std::fmt;
+use std::mem;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+pub use self::queue::{Priority, Queued};
+pub use self::stats::PowStats;
+
+use self::queue::Queue;
+use self::worker::Panic;
+use crate::thread::set_niceness;
+use crate::{HEADER_BYTES, Hasher, PowError, PowHash};
+
+/// How to set up a [`PowPool`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct PoolConfig {
+    /// Hashing threads; `None`: one per core.
+    pub threads: Option<NonZeroUsize>,
+    /// Niceness of the hashing threads (1 to 19 is polite), so that they never delay others; `None`: as the process.
+    pub niceness: Option<i32>,
+}
+
+/// A header to hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Job<T> {
+    /// Comes back with the hash.
+    pub tag: T,
+    /// The header as it is hashed.
+    pub header: [u8; HEADER_BYTES],
+}
+
+/// A job's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashResult<T> {
+    /// The tag of the job.
+    pub tag: T,
+    /// The hash of its header.
+    pub hash: PowHash,
+}
+
+/// A pool of hashing threads with a queue in front.
+///
+/// The most urgent job goes first; among equals the sources (peers, say) take turns, so none can make another wait for
+/// long. Each job not cancelled is answered once, by a call of the sink on a hashing thread. The queue has no bound of
+/// its own: who submits bounds what it has under way.
+///
+/// Dropping the pool forgets what waits, lets each thread finish the hash it is at, and joins the threads.
+pub struct PowPool<T: Send + 'static> {
+    shared: Arc<Shared<T>>,
+    // Dropped in this order: rayon tells its threads to end, then they are waited for.
+    workers: ThreadPool,
+    _threads: JoinOnDrop,
+}
+
+impl<T: Send + 'static> PowPool<T> {
+    /// Starts the threads and makes the hasher's worker on each of them.
+    ///
+    /// `sink` gets each answer, on the hashing thread: it should hand it over and return.
+    ///
+    /// # Errors
+    /// When a thread or its worker cannot be had.
+    pub fn new(
+        config: PoolConfig,
+        hasher: Arc<dyn Hasher>,
+        sink: impl Fn(HashResult<T>) + Send + Sync + 'static,
+    ) -> Result<Self, PowError> {
+        let count = config.threads.map_or_else(available_threads, NonZeroUsize::get);
+        let mut threads = JoinOnDrop(Vec::with_capacity(count));
+        let workers = ThreadPoolBuilder::new()
+            .num_threads(count)
+            .spawn_handler(|thread| {
+                let name = format!("pow-{}", thread.index());
+                threads.0.push(thread::Builder::new().name(name).spawn(|| thread.run())?);
+                Ok(())
+            })
+            .build()
+            .map_err(PowError::Pool)?;
+        let prepared = workers.broadcast(|_| {
+            let niceness = config.niceness.and_then(set_niceness);
+            worker::prepare(&*hasher).map(|()| niceness)
+        });
+        let niceness = prepared.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().next().flatten();
+        let state =
+            Mutex::new(State { queue: Queue::new(), busy: 0, hashed: 0, panics: 0, last_panic: None });
+        let shared = Arc::new(Shared { hasher, sink: Box::new(sink), niceness, state });
+        Ok(Self { shared, workers, _threads: threads })
+    }
+
+    /// Queues jobs of one source; never waits. The answers may come in any order.
+    pub fn submit(&self, source: u64, priority: Priority, jobs: impl IntoIterator<Item = Job<T>>) {
+        let tasks = jobs.into_iter().map(|Job { tag, header }| Task { header, answer: Answer::Sink(tag) });
+        self.enqueue(Some(source), priority, tasks.collect());
+    }
+
+    /// Forgets what waits of one source, in all priorities, and gives the number of jobs dropped. A job at work is
+    /// still answered.
+    pub fn cancel(&self, source: u64) -> usize {
+        let dropped = self.shared.state().queue.remove(Some(source));
+        dropped.len()
+    }
+
+    /// Hashes headers before everything that is not [`Priority::Tip`], waits, and gives the hashes in the order of the
+    /// headers. May be called from the sink too; it hashes on the calling thread then.
+    ///
+    /// # Panics
+    /// When the hasher does.
+    #[must_use]
+    pub fn hash_all(&self, headers: &[[u8; HEADER_BYTES]]) -> Vec<PowHash> {
+        if self.workers.current_thread_index().is_some() {
+            // Waiting here for other threads could be waiting for itself.
+            let hash =
+                |header| worker::hash(&*self.shared.hasher, header).unwrap_or_else(|p| resume_unwind(p));
+            return headers.iter().map(|header| hash(header)).collect();
+        }
+        let (reply, answers) = mpsc::channel();
+        let tasks = headers.iter().enumerate().map(|(index, header)| {
+            let answer = Answer::Caller { index, reply: reply.clone() };
+            Task { header: *header, answer }
+        });
+        self.enqueue(None, Priority::Tip, tasks.collect());
+        drop(reply);
+        let mut hashes = vec![PowHash::default(); headers.len()];
+        for (index, hash) in answers {
+            hashes[index] = hash.unwrap_or_else(|panic| resume_unwind(panic));
+        }
+        hashes
+    }
+
+    /// The pool at this moment.
+    #[must_use]
+    pub fn stats(&self) -> PowStats {
+        let hasher = self.shared.hasher.stats();
+        let state = self.shared.state();
+        PowStats {
+            threads: self.workers.current_num_threads(),
+            niceness: self.shared.niceness,
+            busy: state.busy,
+            queued: state.queue.queued(),
+            hashed: state.hashed,
+            panics: state.panics,
+            last_panic: state.last_panic.clone(),
+            hasher,
+        }
+    }
+
+    fn enqueue(&self, source: Source, priority: Priority, tasks: Vec<Task<T>>) {
+        let idle = {
+            let mut state = self.shared.state();
+            let idle = self.workers.current_num_threads() - state.busy;
+            let woken = idle.min(tasks.len());
+            state.busy += woken;
+            state.queue.extend(source, priority, tasks);
+            woken
+        };
+        for _ in 0..idle {
+            let shared = Arc::clone(&self.shared);
+            self.workers.spawn(move || shared.work());
+        }
+    }
+}
+
+impl<T: Send + 'static> Drop for PowPool<T> {
+    fn drop(&mut self) {
+        let forgotten = mem::replace(&mut self.shared.state().queue, Queue::new());
+        drop(forgotten);
+    }
+}
+
+impl<T: Send + 'static> fmt::Debug for PowPool<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PowPool").field(&self.stats()).finish()
+    }
+}
+
+/// Who takes turns: the sources of [`PowPool::submit`], and the callers of [`PowPool::hash_all`] together (`None`).
+type Source = Option<u64>;
+
+struct Task<T> {
+    header: [u8; HEADER_BYTES],
+    answer: Answer<T>,
+}
+
+enum Answer<T> {
+    Sink(T),
+    Caller { index: usize, reply: Sender<(usize, Result<PowHash, Panic>)> },
+}
+
+struct Shared<T> {
+    hasher: Arc<dyn Hasher>,
+    sink: Box<dyn Fn(HashResult<T>) + Send + Sync>,
+    niceness: Option<i32>,
+    state: Mutex<State<T>>,
+}
+
+struct State<T> {
+    queue: Queue<Source, Task<T>>,
+    /// Threads at [`Shared::work`], or about to be: each goes on until nothing waits.
+    busy: usize,
+    hashed: u64,
+    panics: u64,
+    last_panic: Option<String>,
+}
+
+impl<T> Shared<T> {
+    /// The lock is held for moments only, and never while a hasher, a sink or the drop of a tag runs.
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a thread does from being woken until nothing waits.
+    fn work(&self) {
+        while let Some((task, waiting)) = self.next() {
+            self.hasher.on_backlog(waiting);
+            if let Err(panic) = self.run(task) {
+                let mut state = self.state();
+                state.panics += 1;
+                state.last_panic = Some(worker::text(&*panic));
+            }
+        }
+    }
+
+    /// The task that is due, and how many waited with it. Without one the calling thread counts as idle.
+    fn next(&self) -> Option<(Task<T>, usize)> {
+        let mut state = self.state();
+        let waiting = state.queue.queued().total();
+        let task = state.queue.pop();
+        if task.is_none() {
+            state.busy -= 1;
+        }
+        task.map(|task| (task, waiting))
+    }
+
+    fn run(&self, task: Task<T>) -> Result<(), Panic> {
+        let hash = worker::hash(&*self.hasher, &task.header);
+        if hash.is_ok() {
+            self.state().hashed += 1;
+        }
+        match task.answer {
+            Answer::Sink(tag) => {
+                let result = HashResult { tag, hash: hash? };
+                catch_unwind(AssertUnwindSafe(|| (self.sink)(result)))
+            }
+            Answer::Caller { index, reply } => {
+                // A caller that is gone got a panic; it does not miss this one.
+                let _ = reply.send((index, hash));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Threads to wait for. Rayon ends its threads but does not wait for them.
+struct JoinOnDrop(Vec<JoinHandle<()>>);
+
+impl Drop for JoinOnDrop {
+    fn drop(&mut self) {
+        let this_thread = thread::current().id();
+        for thread in self.0.drain(..) {
+            // The last owner of a pool may be its own sink: a thread cannot wait for itself.
+            if thread.thread().id() != this_thread {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// One thread per core that this process may use.
+fn available_threads() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}

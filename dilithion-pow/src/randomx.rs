@@ -1,0 +1,5 @@
+//! RandomX.
+
+mod pages;
+
+pub use pages::Pages;
