@@ -17,7 +17,7 @@ mod window;
 
 pub use delivery::Delivery;
 pub use report::WindowStats;
-pub use schedule::Request;
+pub use schedule::{Request, Source};
 pub use table::BlockState;
 pub use timeout::{InFlight, TimedOut};
 pub use window::{BLOCK_REQUEST_TIMEOUT, BlockWindow, MAX_BLOCKS_IN_FLIGHT_PER_PEER, WindowConfig};

@@ -16,10 +16,29 @@ pub struct Request<P, H = u32> {
     pub height: H,
 }
 
+/// A peer as a source of blocks, for [`request_blocks_from`](BlockWindow::request_blocks_from).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source<P, H = u32> {
+    /// The peer.
+    pub peer: P,
+    /// The highest block that it has.
+    pub best: H,
+    /// Whether it is to be asked for more now. If not, it still counts as one that heights can wait for.
+    pub ready: bool,
+}
+
 /// A peer that can be asked for more.
-struct Seat<P> {
+struct Seat<P, H> {
     peer: P,
     room: usize,
+    /// The highest block that it has, if that is known.
+    best: Option<H>,
+}
+
+impl<P, H: Ord> Seat<P, H> {
+    fn has(&self, height: &H) -> bool {
+        self.best.as_ref().is_none_or(|best| best >= height)
+    }
 }
 
 impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
@@ -46,12 +65,45 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
     /// fails makes room for one request, and the lowest heights are given out first.
     #[must_use = "the window counts these blocks as requested"]
     pub fn request_blocks_up_to(&mut self, peers: &[P], limit: usize, now: Duration) -> Vec<Request<P, H>> {
-        let (mut seats, only) = self.seats(peers);
+        let mut peers = peers.to_vec();
+        peers.sort_unstable();
+        peers.dedup();
+        let only = peers.len() == 1;
+        let seats = self.seats(peers.into_iter().map(|peer| (peer, None)));
+        self.assign(seats, |_| only, limit, now)
+    }
+
+    /// [`request_blocks`](Self::request_blocks) from peers that do not all have all blocks, or are not all to be asked
+    /// now: a height goes only to a peer that has it, and back to the peer that failed it last only if no other of
+    /// `sources` has it, ready or not.
+    #[must_use = "the window counts these blocks as requested"]
+    pub fn request_blocks_from(&mut self, sources: &[Source<P, H>], now: Duration) -> Vec<Request<P, H>> {
+        let mut sources = sources.to_vec();
+        sources.sort_unstable_by_key(|source| source.peer);
+        sources.dedup_by_key(|source| source.peer);
+        let mut bests: Vec<H> = sources.iter().map(|source| source.best).collect();
+        bests.sort_unstable_by(|a, b| b.cmp(a));
+        let shared = bests.get(1).copied();
+        let seats = self.seats(
+            sources.iter().filter(|source| source.ready).map(|source| (source.peer, Some(source.best))),
+        );
+        // Above the second highest of the bests, one source is left.
+        self.assign(seats, |height| shared.is_none_or(|shared| height > shared), usize::MAX, now)
+    }
+
+    /// Deals out heights until no seat can take one. `sole` tells of a height whether just one peer has it.
+    fn assign(
+        &mut self,
+        mut seats: VecDeque<Seat<P, H>>,
+        sole: impl Fn(H) -> bool,
+        limit: usize,
+        now: Duration,
+    ) -> Vec<Request<P, H>> {
         let mut requests = Vec::new();
         // The heights ascend: each turn takes the lowest that the seats can, and what these could not take while they
         // were more, they cannot when they are fewer.
         while requests.len() < limit {
-            let Some((turn, height)) = self.next_turn(&seats, only) else { break };
+            let Some((turn, height)) = self.next_turn(&mut seats, &sole) else { break };
             let Some(mut seat) = seats.remove(turn) else { break };
             self.put_in_flight(height, seat.peer, now);
             requests.push(Request { peer: seat.peer, height });
@@ -63,34 +115,40 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
         requests
     }
 
-    /// The peers with room in the order of their turns, and whether just one peer was given.
-    fn seats(&self, peers: &[P]) -> (VecDeque<Seat<P>>, bool) {
-        let mut order = peers.to_vec();
-        order.sort_unstable();
-        order.dedup();
-        let next = self.last_asked.map_or(0, |last| order.partition_point(|&peer| peer <= last));
-        order.rotate_left(next);
-        let seats = order
-            .iter()
-            .map(|&peer| Seat {
+    /// The peers with room in the order of their turns. `peers` ascend.
+    fn seats(&self, peers: impl Iterator<Item = (P, Option<H>)>) -> VecDeque<Seat<P, H>> {
+        let mut seats: VecDeque<_> = peers
+            .map(|(peer, best)| Seat {
                 peer,
+                best,
                 room: self.config.max_in_flight_per_peer.saturating_sub(self.in_flight_of(peer)),
             })
             .filter(|seat| seat.room > 0)
             .collect();
-        (seats, order.len() == 1)
+        let next = self.last_asked.map_or(0, |last| seats.partition_point(|seat| seat.peer <= last));
+        seats.rotate_left(next);
+        seats
     }
 
-    /// Which seat takes which height next.
-    fn next_turn(&self, seats: &VecDeque<Seat<P>>, only: bool) -> Option<(usize, H)> {
-        let first = seats.front()?;
-        if seats.len() == 1 && !only {
-            return self.table.lowest_pending_for(first.peer).map(|height| (0, height));
-        }
-        // A height avoids one peer at most, so of two seats one can take it; the other keeps its turn.
+    /// Which seat takes which height next. Seats that have none of the pending heights are given up.
+    fn next_turn(&self, seats: &mut VecDeque<Seat<P, H>>, sole: &impl Fn(H) -> bool) -> Option<(usize, H)> {
         let (height, avoid) = self.table.lowest_pending()?;
-        let turn = if !only && avoid == Some(first.peer) { 1 } else { 0 };
-        Some((turn, height))
+        while seats.front().is_some_and(|seat| !seat.has(&height)) {
+            seats.pop_front();
+        }
+        let first = seats.front()?;
+        if avoid != Some(first.peer) || sole(height) {
+            return Some((0, height));
+        }
+        // A height avoids one peer at most, so the next that has it can take it; the first keeps its turn.
+        while seats.get(1).is_some_and(|seat| !seat.has(&height)) {
+            seats.remove(1);
+        }
+        if seats.len() > 1 {
+            return Some((1, height));
+        }
+        let first = seats.front()?;
+        self.table.lowest_pending_for(first.peer).filter(|height| first.has(height)).map(|height| (0, height))
     }
 
     fn put_in_flight(&mut self, height: H, peer: P, now: Duration) {
@@ -162,7 +220,46 @@ mod tests {
         assert!(window(3, 16).request_blocks_up_to(&[1], 0, Duration::ZERO).is_empty());
     }
 
+    fn source(peer: u8, best: u32, ready: bool) -> Source<u8> {
+        Source { peer, best, ready }
+    }
+
+    #[test]
+    fn a_peer_is_asked_only_for_what_it_has() {
+        let mut window = window(6, 16);
+        let sources = [source(1, 1, true), source(2, 9, true)];
+        let requests = pairs(&window.request_blocks_from(&sources, Duration::ZERO));
+        assert_eq!(requests, [(1, 0), (2, 1), (2, 2), (2, 3), (2, 4), (2, 5)]);
+        assert!(window.request_blocks_from(&[source(1, 1, true)], Duration::ZERO).is_empty());
+    }
+
+    #[test]
+    fn a_failed_height_waits_for_a_source_that_is_busy_but_not_for_one_that_lacks_it() {
+        let mut window = window(2, 16);
+        assert!(window.return_to_pending(1, Some(1)));
+        let busy = [source(1, 9, true), source(2, 9, false)];
+        assert_eq!(pairs(&window.request_blocks_from(&busy, Duration::ZERO)), [(1, 0)]);
+        let lacking = [source(1, 9, true), source(2, 0, true)];
+        assert_eq!(pairs(&window.request_blocks_from(&lacking, Duration::ZERO)), [(1, 1)]);
+    }
+
     quickcheck! {
+        /// Whatever the sources have, nobody is asked for more than it has, and what is left nobody ready can take.
+        fn sources_are_asked_within_their_means(sources: Vec<(u8, u8, bool)>, heights: u8, limit: u8) -> bool {
+            let mut window = window(u32::from(heights), usize::from(limit));
+            let mut sources: Vec<Source<u8>> =
+                sources.into_iter().map(|(peer, best, ready)| source(peer, u32::from(best), ready)).collect();
+            sources.sort_unstable_by_key(|source| source.peer);
+            sources.dedup_by_key(|source| source.peer);
+            let requests = window.request_blocks_from(&sources, Duration::ZERO);
+            let within = requests.iter().all(|request| {
+                sources.iter().any(|s| s.peer == request.peer && s.ready && s.best >= request.height)
+            });
+            let left = window.lowest_pending();
+            let idle = sources.iter().filter(|s| s.ready && window.in_flight_of(s.peer) < usize::from(limit));
+            within && left.is_none_or(|left| idle.clone().all(|source| source.best < left))
+        }
+
         /// Requirement 000-062: peers that start equal are given the same number of blocks, give or take one.
         fn shares_are_equal(heights: u8, peers: Vec<u8>, limit: u8) -> bool {
             let mut window = window(u32::from(heights), usize::from(limit));

@@ -4,6 +4,7 @@
 //! So a height cannot be in two places, and a count cannot drift from what it counts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 
 /// Where a tracked height is.
@@ -123,6 +124,11 @@ impl<P: Copy + Ord, H: Copy + Ord> Table<P, H> {
 
     pub(crate) fn received_len(&self) -> usize {
         self.received.len()
+    }
+
+    /// The heights above `last`, ascending.
+    pub(crate) fn above(&self, last: H) -> impl Iterator<Item = H> {
+        self.entries.range((Bound::Excluded(last), Bound::Unbounded)).map(|(&height, _)| height)
     }
 
     /// The lowest height of all.

@@ -134,6 +134,14 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
         self.floor = Some(from);
     }
 
+    /// Forgets every height above `last`, for a change of the best chain that leaves what lies below as it was.
+    pub fn truncate(&mut self, last: H) {
+        let gone: Vec<H> = self.table.above(last).collect();
+        for height in gone {
+            self.table.remove(height);
+        }
+    }
+
     /// Where `height` is, if it is tracked.
     pub fn state(&self, height: H) -> Option<BlockState<P>> {
         self.table.get(height).map(|entry| entry.state)
@@ -205,6 +213,18 @@ mod tests {
         assert!(!window.add_pending(4));
         assert!(window.add_pending(9));
         assert_eq!(window.len(), 1);
+    }
+
+    #[test]
+    fn truncating_forgets_what_lies_above_and_nothing_else() {
+        let mut window: BlockWindow<u8> = BlockWindow::default();
+        for height in 0..4 {
+            assert!(window.add_pending(height));
+        }
+        assert_eq!(window.request_blocks_up_to(&[1], 3, Duration::ZERO).len(), 3);
+        window.truncate(1);
+        assert_eq!((window.len(), window.in_flight_of(1)), (2, 2));
+        assert!(window.add_pending(2), "a truncated height may come back as another block");
     }
 
     #[test]
