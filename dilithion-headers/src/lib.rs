@@ -1,1 +1,34 @@
-//! dilithion-headers
+#![doc = include_str!("../README.md")]
+//!
+//! # Contents
+//!
+//! | module | what |
+//! |---|---|
+//! | `manager` | [`HeadersManager`]: batches in, jobs out |
+//! | `structure`, `context` | checks at memory speed; median time past, expected compact target |
+//! | `batch`, `random` | probation: the few hashes that decide whether a batch is kept |
+//! | `proof` | what a computed hash brings about |
+//! | `tree` | arena, skip list, best chain |
+//! | `query`, `locator`, `serve` | answers |
+//! | `config`, `effects`, `error` | plain data |
+
+mod batch;
+mod config;
+mod context;
+mod effects;
+mod error;
+mod locator;
+mod manager;
+mod proof;
+mod query;
+mod random;
+mod serve;
+mod structure;
+mod tree;
+
+pub use config::{BelowCheckpoint, HeadersConfig};
+pub use effects::{
+    Accepted, BestChange, Dropped, Effects, FalseClaim, HashJob, HashToken, JobPriority, Queued, RESTORED, StoredHeader,
+};
+pub use error::{HeaderFault, HeadersError};
+pub use manager::HeadersManager;

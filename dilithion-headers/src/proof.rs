@@ -1,0 +1,209 @@
+//! What a computed hash brings about.
+
+use dilithion_wire::{BlockHash, Checkpoint, Height, Misbehaviour, PeerId};
+
+use crate::batch::{Batch, Verdict};
+use crate::manager::{Misfit, PendingProof, Place};
+use crate::structure::meets_target;
+use crate::tree::{Claim, NodeId, Proof};
+use crate::{
+    BelowCheckpoint, Dropped, Effects, FalseClaim, HashJob, HashToken, HeadersError, HeadersManager, JobPriority,
+};
+
+impl HeadersManager {
+    /// Enters the hash of a job. Tokens that nothing waits for any more are ignored.
+    pub fn on_hash(&mut self, token: HashToken, hash: [u8; 32]) -> Effects {
+        let hash = BlockHash::from_bytes(hash);
+        let mut effects = Effects::default();
+        if let Some(pending) = self.proofs.get(&token).copied() {
+            let node = self.tree.node(pending.node);
+            if node.hash == hash && meets_target(&node.header, &hash) {
+                effects.verified.extend(self.confirm(pending.node));
+            } else {
+                effects.false_claims.extend(self.condemn(pending.node));
+            }
+        }
+        for verdict in self.probation.on_hash(&self.config, token, hash) {
+            match verdict {
+                Verdict::Keep(batch) => self.keep(&batch, &mut effects),
+                Verdict::Drop(peer, error) => give_up(peer, error, &mut effects),
+            }
+        }
+        let settled = self.settle();
+        Effects {
+            ready: settled.ready,
+            connectable: settled.connectable,
+            best_changed: settled.best_changed,
+            ..effects
+        }
+    }
+
+    /// Adds a batch that stood the test. The tree may have changed since it was queued.
+    fn keep(&mut self, batch: &Batch, effects: &mut Effects) {
+        let place = loop {
+            match self.locate(&batch.headers, batch.last) {
+                Ok(place) => break place,
+                // A computed id beats a claimed one.
+                Err(Misfit::Conflict { position, node })
+                    if batch.is_proved(position) && !self.tree.node(node).is_verified() =>
+                {
+                    effects.false_claims.extend(self.condemn(node));
+                }
+                Err(misfit) => {
+                    let error = self.misfit_error(batch.peer, &batch.headers, misfit);
+                    return give_up(batch.peer, error, effects);
+                }
+            }
+        };
+        let Place { parent, known } = place;
+        if known < batch.headers.len()
+            && let Err(error) = self.check_branch(parent)
+        {
+            return give_up(batch.peer, error, effects);
+        }
+        let last = self.add(batch, place, effects);
+        effects.accepted.push(self.accepted(batch.peer, batch.headers.len() - known, last, batch.full));
+    }
+
+    /// Turns the new headers of a batch into nodes; returns the last.
+    fn add(&mut self, batch: &Batch, place: Place, effects: &mut Effects) -> NodeId {
+        let mut last = place.parent;
+        for (position, header) in batch.headers.iter().enumerate() {
+            let Some(id) = batch.id(position) else { continue };
+            let proved = batch.is_proved(position);
+            if position < place.known {
+                // Another peer's batch was faster, but this hash counts all the same.
+                if let Some(node) = self.tree.get(&id).filter(|_| proved) {
+                    effects.verified.extend(self.confirm(node));
+                }
+                continue;
+            }
+            let proof = if proved { Proof::Verified } else { Proof::Claimed(self.new_claim(batch.peer)) };
+            last = self.tree.insert(*header, id, last, proof);
+            if proved {
+                effects.verified.push(id);
+            }
+            effects.jobs.extend(self.await_proof(last));
+        }
+        last
+    }
+
+    /// Remembers that a node's claim is to be proved, if the policy wants it.
+    pub(crate) fn await_proof(&mut self, id: NodeId) -> Option<HashJob> {
+        let node = self.tree.node(id);
+        let claim = node.proof.claim()?;
+        let pending = PendingProof { node: id, priority: self.config.proof_priority(node.height)? };
+        self.proofs.insert(claim.token, pending);
+        Some(self.proof_job(claim, pending))
+    }
+
+    /// A job to prove a disputed claim now, unless it is on its way at that priority.
+    pub(crate) fn hasten(&mut self, peer: PeerId, id: NodeId) -> Option<HashJob> {
+        let claim = self.tree.node(id).proof.claim()?;
+        let pending = PendingProof { node: id, priority: JobPriority::Tip };
+        match self.proofs.insert(claim.token, pending) {
+            Some(earlier) if earlier.priority == JobPriority::Tip => None,
+            _ => Some(HashJob { peer, ..self.proof_job(claim, pending) }),
+        }
+    }
+
+    pub(crate) fn proof_job(&self, claim: Claim, pending: PendingProof) -> HashJob {
+        HashJob {
+            token: claim.token,
+            peer: claim.source,
+            header: self.tree.node(pending.node).header.to_bytes(),
+            priority: pending.priority,
+        }
+    }
+
+    /// A claim is true; returns its id if that is news.
+    pub(crate) fn confirm(&mut self, id: NodeId) -> Option<BlockHash> {
+        let node = self.tree.node(id);
+        let (claim, hash) = (node.proof.claim()?, node.hash);
+        self.proofs.remove(&claim.token);
+        self.tree.set_proof(id, Proof::Verified);
+        Some(hash)
+    }
+
+    /// A claim is false: the header and its descendants go, their ids are free for those who really have them.
+    /// Only the one who made the claim is to blame.
+    pub(crate) fn condemn(&mut self, id: NodeId) -> Option<FalseClaim> {
+        let node = self.tree.node(id);
+        let (source, height, hash) = (node.proof.claim()?.source, node.height, node.hash);
+        for claim in self.tree.remove(id) {
+            self.proofs.remove(&claim.token);
+        }
+        Some(false_claim(source, height, hash))
+    }
+
+    /// Brings the best chain and the heights that depend on it up to date.
+    pub(crate) fn settle(&mut self) -> Effects {
+        let best_changed = self.tree.update_best();
+        if let Some(change) = best_changed {
+            self.ready = self.ready.min(change.fork);
+            self.connectable = self.connectable.min(change.fork);
+        }
+        self.vouch();
+        let (ready, connectable) = (self.ready, self.connectable);
+        while self.is_proved_at(self.ready.next()) {
+            self.ready = self.ready.next();
+        }
+        self.connectable = self.connectable.max(self.ready);
+        if self.config.policy != BelowCheckpoint::BeforeConnect {
+            self.connectable = self.connectable.max(self.passed.unwrap_or(Height::GENESIS));
+        }
+        while self.is_proved_at(self.connectable.next()) {
+            self.connectable = self.connectable.next();
+        }
+        Effects {
+            best_changed,
+            ready: (self.ready > ready).then(|| ready.next()..=self.ready),
+            connectable: (self.connectable > connectable).then(|| connectable.next()..=self.connectable),
+            ..Effects::default()
+        }
+    }
+
+    fn is_proved_at(&self, height: Height) -> bool {
+        self.tree.active_at(height).is_some_and(|node| self.tree.node(node).is_verified())
+    }
+
+    /// Finds the highest checkpoint that the best chain has passed with proof. The claims below it no longer count
+    /// against their senders: the chain of claims ends in an id we trust.
+    fn vouch(&mut self) {
+        let contains = |checkpoint: &&Checkpoint| {
+            let node = self.tree.active_at(checkpoint.height).map(|node| self.tree.node(node));
+            node.is_some_and(|node| node.hash == checkpoint.hash && node.is_verified())
+        };
+        let passed = self.config.checkpoints.iter().take_while(contains).last().map(|last| last.height);
+        if passed < self.passed {
+            self.connectable = self.ready;
+        }
+        if passed > self.passed {
+            let below = self.passed.unwrap_or(Height::GENESIS);
+            for height in below.0..passed.map_or(below.0, |height| height.0) {
+                let Some(id) = self.tree.active_at(Height(height)) else { continue };
+                if let Proof::Claimed(claim) = self.tree.node(id).proof {
+                    self.tree.set_proof(id, Proof::Assumed(claim));
+                }
+            }
+        }
+        self.passed = passed;
+    }
+}
+
+/// Reports a batch that is not kept: as a lie, or as a plain refusal with the job that settles a dispute.
+fn give_up(peer: PeerId, mut error: HeadersError, effects: &mut Effects) {
+    match &mut error {
+        HeadersError::FalseClaim { height, hash } => {
+            effects.false_claims.push(false_claim(peer, *height, *hash));
+            return;
+        }
+        HeadersError::ConflictingClaim { job, .. } => effects.jobs.extend(job.take().map(|job| *job)),
+        _ => {}
+    }
+    effects.dropped.push(Dropped { peer, error });
+}
+
+fn false_claim(peer: PeerId, height: Height, hash: BlockHash) -> FalseClaim {
+    FalseClaim { peer, misbehaviour: Misbehaviour::InvalidHeaders, height, hash }
+}
