@@ -61,7 +61,8 @@ impl Batch {
         let mut picks: BTreeSet<usize> = random.pick(spot_checks, last).into_iter().collect();
         picks.insert(last);
         let work = |header: &BlockHeader| CompactTarget(header.bits).work();
-        let differs = |header: &&BlockHeader| self.headers.first().is_some_and(|first| first.bits != header.bits);
+        let differs =
+            |header: &&BlockHeader| self.headers.first().is_some_and(|first| first.bits != header.bits);
         if self.headers.iter().find(differs).is_some() {
             picks.extend((0..last).max_by_key(|position| self.headers.get(*position).map(work)));
         }
@@ -69,7 +70,12 @@ impl Batch {
     }
 
     /// Compares a computed hash with what the batch says about the header at `position`.
-    fn judge(&mut self, config: &HeadersConfig, position: usize, hash: BlockHash) -> Result<(), HeadersError> {
+    fn judge(
+        &mut self,
+        config: &HeadersConfig,
+        position: usize,
+        hash: BlockHash,
+    ) -> Result<(), HeadersError> {
         let height = self.height(position);
         let Some(header) = self.headers.get(position) else { return Ok(()) };
         if let Some(claimed) = claim(&self.headers, position) {
@@ -158,7 +164,12 @@ impl Probation {
     }
 
     /// Enters a hash; returns the batches about which it decides, in order of arrival.
-    pub(crate) fn on_hash(&mut self, config: &HeadersConfig, token: HashToken, hash: BlockHash) -> Vec<Verdict> {
+    pub(crate) fn on_hash(
+        &mut self,
+        config: &HeadersConfig,
+        token: HashToken,
+        hash: BlockHash,
+    ) -> Vec<Verdict> {
         let mut verdicts = Vec::new();
         let waits = |batch: &Batch| batch.checks.iter().any(|check| check.token == token && !check.done);
         let concerned: Vec<BatchId> =
@@ -183,7 +194,12 @@ impl Probation {
 }
 
 impl Batch {
-    fn enter(&mut self, config: &HeadersConfig, token: HashToken, hash: BlockHash) -> Result<(), HeadersError> {
+    fn enter(
+        &mut self,
+        config: &HeadersConfig,
+        token: HashToken,
+        hash: BlockHash,
+    ) -> Result<(), HeadersError> {
         let mut checks = core::mem::take(&mut self.checks);
         for check in checks.iter_mut().filter(|check| check.token == token) {
             self.judge(config, check.position, hash)?;

@@ -20,8 +20,11 @@ pub(crate) struct TimeWindow {
 impl TimeWindow {
     /// The times up to and with `tip`.
     pub(crate) fn ending_at(tree: &HeaderTree, tip: NodeId) -> Self {
-        let mut times: Vec<u32> =
-            tree.self_and_ancestors(tip).take(MEDIAN_TIME_SPAN).map(|node| tree.node(node).header.time).collect();
+        let mut times: Vec<u32> = tree
+            .self_and_ancestors(tip)
+            .take(MEDIAN_TIME_SPAN)
+            .map(|node| tree.node(node).header.time)
+            .collect();
         times.reverse();
         let mut window = Self::default();
         times.into_iter().for_each(|time| window.push(time));

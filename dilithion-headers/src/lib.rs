@@ -28,7 +28,8 @@ mod tree;
 
 pub use config::{BelowCheckpoint, HeadersConfig};
 pub use effects::{
-    Accepted, BestChange, Dropped, Effects, FalseClaim, HashJob, HashToken, JobPriority, Queued, RESTORED, StoredHeader,
+    Accepted, BestChange, Dropped, Effects, FalseClaim, HashJob, HashToken, JobPriority, Queued, RESTORED,
+    StoredHeader,
 };
 pub use error::{HeaderFault, HeadersError};
 pub use manager::HeadersManager;

@@ -9,7 +9,8 @@ use crate::random::SplitMix64;
 use crate::structure::{check_batch, claim};
 use crate::tree::{Claim, HeaderTree, NodeId, Proof};
 use crate::{
-    Accepted, Effects, HashJob, HashToken, HeadersConfig, HeadersError, JobPriority, Queued, RESTORED, StoredHeader,
+    Accepted, Effects, HashJob, HashToken, HeadersConfig, HeadersError, JobPriority, Queued, RESTORED,
+    StoredHeader,
 };
 
 /// Header tree and claims-then-proof pipeline (spec: design §3). A state machine: it hashes nothing, waits for
@@ -124,7 +125,8 @@ impl HeadersManager {
         };
         let full = count == max;
         let Some(new @ [_, ..]) = headers.get(known..) else {
-            let effects = Effects { accepted: vec![self.accepted(peer, 0, parent, full)], ..Effects::default() };
+            let effects =
+                Effects { accepted: vec![self.accepted(peer, 0, parent, full)], ..Effects::default() };
             return Ok(Queued { known, effects, ..Queued::default() });
         };
         self.check_branch(parent)?;
@@ -133,7 +135,8 @@ impl HeadersManager {
 
         let batch = Batch::new(peer, new, self.tree.node(parent).height.next(), full);
         let next_token = &mut self.next_token;
-        let jobs = self.probation.add(batch, self.config.spot_checks, &mut self.random, || take_token(next_token));
+        let jobs =
+            self.probation.add(batch, self.config.spot_checks, &mut self.random, || take_token(next_token));
         Ok(Queued { known, new: new.len(), jobs, effects: Effects::default() })
     }
 
@@ -190,7 +193,12 @@ impl HeadersManager {
     }
 
     /// What to tell the sender of a batch that has no place.
-    pub(crate) fn misfit_error(&mut self, peer: PeerId, headers: &[BlockHeader], misfit: Misfit) -> HeadersError {
+    pub(crate) fn misfit_error(
+        &mut self,
+        peer: PeerId,
+        headers: &[BlockHeader],
+        misfit: Misfit,
+    ) -> HeadersError {
         let (position, id) = match misfit {
             Misfit::Unconnected(prev) => return HeadersError::Unconnected { prev },
             Misfit::Conflict { position, node } => (position, node),

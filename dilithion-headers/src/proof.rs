@@ -7,7 +7,8 @@ use crate::manager::{Misfit, PendingProof, Place};
 use crate::structure::meets_target;
 use crate::tree::{Claim, NodeId, Proof};
 use crate::{
-    BelowCheckpoint, Dropped, Effects, FalseClaim, HashJob, HashToken, HeadersError, HeadersManager, JobPriority,
+    BelowCheckpoint, Dropped, Effects, FalseClaim, HashJob, HashToken, HeadersError, HeadersManager,
+    JobPriority,
 };
 
 impl HeadersManager {

@@ -68,7 +68,8 @@ impl HeaderTree {
     /// Moves the best chain to the best candidate; says how it moved since the last call.
     pub(crate) fn update_best(&mut self) -> Option<BestChange> {
         let tip = self.candidates.last().map_or(NodeId::GENESIS, |candidate| candidate.node);
-        let mut branch: Vec<NodeId> = self.self_and_ancestors(tip).take_while(|id| !self.is_active(*id)).collect();
+        let mut branch: Vec<NodeId> =
+            self.self_and_ancestors(tip).take_while(|id| !self.is_active(*id)).collect();
         let cut = self.cut.take();
         if branch.is_empty() && tip == self.best() {
             return cut.map(|fork| BestChange { fork });

@@ -107,7 +107,13 @@ impl HeaderTree {
     }
 
     /// Adds a header whose id is new. The best chain follows at the next `update_best`.
-    pub(crate) fn insert(&mut self, header: BlockHeader, hash: BlockHash, parent: NodeId, proof: Proof) -> NodeId {
+    pub(crate) fn insert(
+        &mut self,
+        header: BlockHeader,
+        hash: BlockHash,
+        parent: NodeId,
+        proof: Proof,
+    ) -> NodeId {
         let above = self.node(parent);
         let node = Node {
             header,

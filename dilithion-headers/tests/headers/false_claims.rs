@@ -1,0 +1,171 @@
+//! Liars lose their headers, and only theirs.
+
+use dilithion_headers::{HeadersConfig, HeadersError, JobPriority};
+use dilithion_wire::{BlockHeader, Height, MerkleRoot, Misbehaviour};
+
+use crate::common::*;
+
+/// Probation by the last header alone, so that a false claim in the middle gets into the tree.
+fn gullible() -> HeadersConfig {
+    HeadersConfig { spot_checks: 0, ..config() }
+}
+
+#[test]
+fn a_spot_check_drops_the_whole_batch() {
+    let headers = chain(4, 1);
+    let mut manager = manager();
+    let log = feed(&mut manager, ALICE, &with_false_claim(&headers, 1));
+    let lie = log.false_claims[0];
+    assert_eq!((lie.peer, lie.height, lie.hash), (ALICE, Height(2), id(&headers[1])));
+    assert_eq!(lie.misbehaviour, Misbehaviour::InvalidHeaders);
+    assert!(log.accepted.is_empty() && log.best.is_empty());
+    assert_eq!(manager.len(), 1);
+    // The same headers from an honest peer are welcome.
+    assert_eq!(feed(&mut manager, BOB, &headers).accepted[0].count, 4);
+}
+
+#[test]
+fn a_junk_batch_costs_a_few_hashes() {
+    let mut headers = chain(2000, 1);
+    headers.iter_mut().for_each(|header| header.merkle_root = MerkleRoot::from_bytes([0xbd; 32]));
+    let mut manager = manager();
+    let mut log = queue(&mut manager, ALICE, &headers);
+    log.decide(&mut manager);
+    assert!(log.hashed <= 4, "{} hashes", log.hashed);
+    assert_eq!((log.false_claims.len(), log.false_claims[0].peer), (1, ALICE));
+    let log = log.finish(&mut manager);
+    assert_eq!(log.false_claims.len(), 1, "the rest of its hashes are ignored");
+    assert_eq!(manager.len(), 1);
+}
+
+#[test]
+fn a_false_claim_in_the_middle_takes_its_descendants() {
+    let headers = chain(30, 1);
+    let mut manager = manager_with(gullible());
+    let mut log = queue(&mut manager, ALICE, &with_false_claim(&headers, 10));
+    log.decide(&mut manager);
+    assert_eq!(manager.best_height(), Height(30), "it is believed so far");
+    // Another peer extends it in good faith.
+    let more = branch(&headers[29], 5, 1);
+    let bobs = feed(&mut manager, BOB, &more);
+    assert_eq!(bobs.accepted[0].last_height, Height(35));
+
+    let log = log.finish(&mut manager);
+    assert_eq!(log.false_claims.len(), 1, "only the liar is blamed");
+    assert_eq!((log.false_claims[0].peer, log.false_claims[0].height), (ALICE, Height(11)));
+    assert_eq!((manager.best_height(), manager.ready_height()), (Height(10), Height(10)));
+    assert_eq!(log.best.last().map(|change| change.fork), Some(Height(10)));
+    assert_eq!(manager.len(), 11);
+    assert!(manager.outstanding_jobs().is_empty(), "proofs of dropped headers are not waited for");
+
+    // The true headers with the very same ids are acceptable.
+    let log = feed(&mut manager, CAROL, &headers);
+    assert_eq!(log.accepted[0].count, 20);
+    assert_eq!(manager.ready_height(), Height(30));
+    assert_eq!(feed(&mut manager, BOB, &more).accepted[0].count, 5);
+}
+
+#[test]
+fn a_false_claim_restores_the_chain_it_replaced() {
+    let honest = chain(20, 1);
+    let mut manager = manager_with(gullible());
+    feed(&mut manager, BOB, &honest);
+    let log = feed(&mut manager, ALICE, &with_false_claim(&chain(25, 2), 3));
+    assert_eq!(log.false_claims[0].peer, ALICE);
+    assert_eq!(manager.best_hash(), id(&honest[19]));
+    assert_eq!((manager.ready_height(), manager.len()), (Height(20), 24));
+    assert!(log.best.iter().all(|change| change.fork <= Height(3)));
+}
+
+#[test]
+fn contradicting_a_proved_id_is_a_lie_known_at_once() {
+    let headers = chain(10, 1);
+    let mut manager = manager();
+    feed(&mut manager, BOB, &headers);
+    let error = manager.queue_headers(ALICE, &with_false_claim(&headers, 4), NOW).unwrap_err();
+    assert_eq!(error, HeadersError::FalseClaim { height: Height(5), hash: id(&headers[4]) });
+    assert_eq!(error.misbehaviour(), Some(Misbehaviour::InvalidHeaders));
+    // Known bytes under another id: the next header names a parent that does not exist.
+    let mut lie = headers[..3].to_vec();
+    lie[2].prev_hash = id(&chain(1, 9)[0]);
+    let error = manager.queue_headers(ALICE, &lie, NOW).unwrap_err();
+    assert!(matches!(error, HeadersError::FalseClaim { height: Height(2), .. }), "{error:?}");
+}
+
+#[test]
+fn a_dispute_is_settled_by_hashing_the_older_claim() {
+    let headers = chain(30, 1);
+    let mut manager = manager_with(gullible());
+    let mut alices = queue(&mut manager, ALICE, &with_false_claim(&headers, 20));
+    alices.decide(&mut manager);
+
+    // Bob tells the truth, but nobody can know that yet.
+    let error = manager.queue_headers(BOB, &headers, NOW).unwrap_err();
+    assert_eq!(error.misbehaviour(), None);
+    assert!(matches!(error, HeadersError::ConflictingClaim { height: Height(21), .. }), "{error:?}");
+    let job = error.into_job().unwrap();
+    assert_eq!((job.priority, job.peer), (JobPriority::Tip, BOB));
+    assert_eq!(job.header, with_false_claim(&headers, 20)[20].to_bytes());
+    // Asked once only.
+    assert_eq!(manager.queue_headers(BOB, &headers, NOW).unwrap_err().into_job(), None);
+
+    let effects = manager.on_hash(job.token, mock_hash(&job.header));
+    assert_eq!(effects.false_claims[0].peer, ALICE);
+    assert_eq!(feed(&mut manager, BOB, &headers).accepted[0].count, 10);
+    let alices = alices.finish(&mut manager);
+    assert_eq!(alices.false_claims.len(), 0, "the first answer counted");
+    assert_eq!(manager.ready_height(), Height(30));
+}
+
+#[test]
+fn a_dispute_may_prove_the_older_claim_right() {
+    let headers = chain(30, 1);
+    let mut manager = manager_with(gullible());
+    let mut bobs = queue(&mut manager, BOB, &headers);
+    bobs.decide(&mut manager);
+    let lie = with_false_claim(&headers, 20);
+    let job = manager.queue_headers(ALICE, &lie, NOW).unwrap_err().into_job().unwrap();
+    let effects = manager.on_hash(job.token, mock_hash(&job.header));
+    assert_eq!(effects.verified, [id(&headers[20])]);
+    let error = manager.queue_headers(ALICE, &lie, NOW).unwrap_err();
+    assert!(error.misbehaviour().is_some());
+}
+
+#[test]
+fn a_computed_id_beats_a_claimed_one() {
+    let headers = chain(30, 1);
+    let mut manager = manager_with(gullible());
+    let mut alices = queue(&mut manager, ALICE, &with_false_claim(&headers, 20));
+    alices.decide(&mut manager);
+    // The last header of Bob's batch has no claim; its hash turns out to be the id that Alice's junk claims.
+    let log = feed(&mut manager, BOB, &headers[..21]);
+    assert_eq!((log.false_claims.len(), log.false_claims[0].peer), (1, ALICE));
+    assert_eq!((log.accepted[0].count, log.accepted[0].last), (1, id(&headers[20])));
+    assert!(manager.is_verified(&id(&headers[20])));
+}
+
+#[test]
+fn a_batch_whose_base_proves_false_is_dropped_without_blame() {
+    let headers = chain(30, 1);
+    let mut manager = manager_with(gullible());
+    let mut alices = queue(&mut manager, ALICE, &with_false_claim(&headers, 10));
+    alices.decide(&mut manager);
+    let bobs = queue(&mut manager, BOB, &branch(&headers[29], 3, 1));
+    alices.finish(&mut manager);
+    let bobs = bobs.finish(&mut manager);
+    assert!(bobs.accepted.is_empty() && bobs.false_claims.is_empty());
+    assert_eq!(bobs.dropped[0].peer, BOB);
+    assert_eq!(bobs.dropped[0].error, HeadersError::Unconnected { prev: id(&headers[29]) });
+}
+
+#[test]
+fn a_ring_of_claims_is_a_lie() {
+    // The last header is mined first; then a header is made whose id is claimed to be the last one's hash.
+    let mut headers = chain(8, 1);
+    headers[7] = mine(BlockHeader { merkle_root: MerkleRoot::from_bytes([3; 32]), ..headers[7] });
+    headers[4].prev_hash = id(&headers[7]);
+    let mut manager = manager_with(gullible());
+    let log = feed(&mut manager, ALICE, &headers);
+    assert_eq!(log.false_claims[0].peer, ALICE);
+    assert_eq!(manager.len(), 1);
+}
