@@ -19,7 +19,7 @@ pub use self::stats::PowStats;
 
 use self::queue::Queue;
 use self::worker::Panic;
-use crate::thread::set_niceness;
+use crate::thread::{available_threads, set_niceness};
 use crate::{HEADER_BYTES, Hasher, PowError, PowHash};
 
 /// How to set up a [`PowPool`].
@@ -110,7 +110,7 @@ impl<T: Send + 'static> PowPool<T> {
         dropped.len()
     }
 
-    /// Hashes headers before everything that is not [`Priority::Tip`], waits, and gives the hashes in the order of the
+    /// Hashes headers as one source of [`Priority::Tip`], waits, and gives the hashes in the order of the
     /// headers. May be called from the sink too; it hashes on the calling thread then.
     ///
     /// # Panics
@@ -155,7 +155,7 @@ impl<T: Send + 'static> PowPool<T> {
     }
 
     fn enqueue(&self, source: Source, priority: Priority, tasks: Vec<Task<T>>) {
-        let idle = {
+        let woken = {
             let mut state = self.shared.state();
             let idle = self.workers.current_num_threads() - state.busy;
             let woken = idle.min(tasks.len());
@@ -163,7 +163,7 @@ impl<T: Send + 'static> PowPool<T> {
             state.queue.extend(source, priority, tasks);
             woken
         };
-        for _ in 0..idle {
+        for _ in 0..woken {
             let shared = Arc::clone(&self.shared);
             self.workers.spawn(move || shared.work());
         }
@@ -221,8 +221,8 @@ impl<T> Shared<T> {
     /// What a thread does from being woken until nothing waits.
     fn work(&self) {
         while let Some((task, waiting)) = self.next() {
-            self.hasher.on_backlog(waiting);
-            if let Err(panic) = self.run(task) {
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.run(task, waiting)));
+            if let Err(panic) = outcome.flatten() {
                 let mut state = self.state();
                 state.panics += 1;
                 state.last_panic = Some(worker::text(&*panic));
@@ -241,22 +241,22 @@ impl<T> Shared<T> {
         task.map(|task| (task, waiting))
     }
 
-    fn run(&self, task: Task<T>) -> Result<(), Panic> {
-        let hash = worker::hash(&*self.hasher, &task.header);
-        if hash.is_ok() {
-            self.state().hashed += 1;
-        }
+    fn run(&self, task: Task<T>, waiting: usize) -> Result<(), Panic> {
+        self.hasher.on_backlog(waiting);
+        let hash = self.hash(&task.header);
         match task.answer {
-            Answer::Sink(tag) => {
-                let result = HashResult { tag, hash: hash? };
-                catch_unwind(AssertUnwindSafe(|| (self.sink)(result)))
-            }
-            Answer::Caller { index, reply } => {
-                // A caller that is gone got a panic; it does not miss this one.
-                let _ = reply.send((index, hash));
-                Ok(())
-            }
+            Answer::Sink(tag) => (self.sink)(HashResult { tag, hash: hash? }),
+            // A caller that is gone got the panic of another header; it does not miss this answer.
+            Answer::Caller { index, reply } => drop(reply.send((index, hash))),
         }
+        Ok(())
+    }
+
+    /// Hashes with the worker of the calling thread.
+    fn hash(&self, header: &[u8; HEADER_BYTES]) -> Result<PowHash, Panic> {
+        let hash = worker::hash(&*self.hasher, header)?;
+        self.state().hashed += 1;
+        Ok(hash)
     }
 }
 
@@ -265,17 +265,13 @@ struct JoinOnDrop(Vec<JoinHandle<()>>);
 
 impl Drop for JoinOnDrop {
     fn drop(&mut self) {
+        // The last owner of a pool may be its own sink. The threads end after the sink then, unattended.
         let this_thread = thread::current().id();
+        if self.0.iter().any(|thread| thread.thread().id() == this_thread) {
+            return;
+        }
         for thread in self.0.drain(..) {
-            // The last owner of a pool may be its own sink: a thread cannot wait for itself.
-            if thread.thread().id() != this_thread {
-                let _ = thread.join();
-            }
+            let _ = thread.join();
         }
     }
-}
-
-/// One thread per core that this process may use.
-fn available_threads() -> usize {
-    thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }

@@ -1,4 +1,12 @@
-//! Politeness of hashing threads.
+//! Number and politeness of hashing threads.
+
+use std::num::NonZeroUsize;
+use std::thread;
+
+/// One thread per core that this process may use.
+pub(crate) fn available_threads() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
 
 /// Lowers the priority of the calling thread by setting its niceness (0 normal, 19 the most polite), so that hashing
 /// never keeps a network thread waiting. Gives the niceness in force afterwards: a process that is already nicer stays
@@ -26,7 +34,7 @@ mod tests {
     #[test]
     fn only_the_calling_thread_gets_nicer() {
         let before = rustix::process::getpriority_process(None).unwrap();
-        let there = std::thread::spawn(|| set_niceness(19)).join().unwrap();
+        let there = thread::spawn(|| set_niceness(19)).join().unwrap();
         assert_eq!(there, Some(19));
         assert_eq!(rustix::process::getpriority_process(None).unwrap(), before);
     }

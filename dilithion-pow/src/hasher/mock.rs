@@ -9,6 +9,8 @@ use std::time::Duration;
 use super::{HashWorker, Hasher, PowHash};
 use crate::PowError;
 
+type Function = dyn Fn(&[u8]) -> PowHash + Send + Sync;
+
 /// A cheap deterministic [`Hasher`] for tests: no cache, no dataset, no cryptography.
 ///
 /// ```
@@ -22,7 +24,7 @@ use crate::PowError;
 /// ```
 #[derive(Clone)]
 pub struct MockHasher {
-    function: Arc<dyn Fn(&[u8]) -> PowHash + Send + Sync>,
+    function: Arc<Function>,
     delay: Duration,
     count: Arc<AtomicU64>,
 }
@@ -96,7 +98,7 @@ impl HashWorker for MockWorker {
     }
 }
 
-/// One step of SplitMix64.
+/// One step of `SplitMix64`.
 const fn split_mix(state: u64) -> u64 {
     let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
