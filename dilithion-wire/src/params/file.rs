@@ -1,0 +1,206 @@
+//! Chain files: the parameters of any other network, in TOML.
+
+use serde::de::{self, Deserialize, Deserializer};
+use thiserror::Error;
+
+use super::{
+    AttestationParams, ChainParams, Checkpoint, ConsensusParams, DevFundParams, GenesisParams,
+    MAX_FUTURE_SECONDS, MIN_PEER_VERSION, MikParams, PROTOCOL_VERSION,
+};
+use crate::amount::Amount;
+use crate::hash::BlockHash;
+use crate::height::Height;
+use crate::limits::Limits;
+use crate::magic::Magic;
+
+/// Why a chain file is of no use.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ChainFileError {
+    /// It is no TOML, or a key is missing, unknown or of the wrong type. The text shows the line.
+    #[error(transparent)]
+    Toml(#[from] toml::de::Error),
+    /// A value makes no sense.
+    #[error("`{key}` {reason}")]
+    Value {
+        /// Where it is.
+        key: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+impl ChainParams {
+    /// Reads a chain file. Integers may be written in hexadecimal, hashes are in display order, and unknown keys are
+    /// refused. All keys of the built-in networks can be given; these may be left out:
+    ///
+    /// * `protocol_version` and `min_peer_version`, 70001 each; `version_carries_genesis`, false;
+    /// * `seeds`, `dns_seeds`, `[[checkpoints]]`, and the sections `[dev_fund]`, `[mik]`, `[attestation]`;
+    /// * `consensus.max_future_seconds`, 7200, and the keys of `[consensus]` for the later difficulty rules;
+    /// * `[limits]` and each key in it: mainnet's script sizes with `[mik]`, whose data is in scripts, else the
+    ///   testnet's; `consensus.max_block_bytes` for the size of a block's transactions.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainFileError`], naming the key. Whether `genesis.hash` is the hash of the genesis block is not checked here:
+    /// that takes RandomX.
+    pub fn from_toml(text: &str) -> Result<Self, ChainFileError> {
+        let file: ChainFile = toml::from_str(text)?;
+        file.check()?;
+        Ok(file.into_params())
+    }
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChainFile {
+    name: String,
+    magic: Magic,
+    p2p_port: u16,
+    rpc_port: u16,
+    chain_id: u32,
+    #[serde(default = "protocol_version")]
+    protocol_version: i32,
+    #[serde(default = "min_peer_version")]
+    min_peer_version: i32,
+    #[serde(default)]
+    version_carries_genesis: bool,
+    randomx_key: String,
+    #[serde(default)]
+    seeds: Vec<String>,
+    #[serde(default)]
+    dns_seeds: Vec<String>,
+    genesis: GenesisParams,
+    consensus: ConsensusParams,
+    #[serde(default)]
+    checkpoints: Vec<Checkpoint>,
+    #[serde(default)]
+    limits: LimitsSection,
+    dev_fund: Option<DevFundParams>,
+    mik: Option<MikParams>,
+    attestation: Option<AttestationParams>,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitsSection {
+    max_blob_bytes: Option<usize>,
+    max_script_sig: Option<usize>,
+    max_script_pubkey: Option<usize>,
+    max_coinbase_script: Option<usize>,
+}
+
+impl ChainFile {
+    /// Refuses what others may divide by or search in.
+    fn check(&self) -> Result<(), ChainFileError> {
+        let consensus = &self.consensus;
+        let wrong = |key, reason| Err(ChainFileError::Value { key, reason });
+        for (key, value) in [
+            ("consensus.block_time", Some(consensus.block_time)),
+            ("consensus.retarget_interval", Some(consensus.retarget_interval)),
+            ("consensus.halving_interval", Some(consensus.halving_interval)),
+            ("consensus.max_block_bytes", Some(consensus.max_block_bytes)),
+            ("consensus.retarget_interval_v2", consensus.retarget_interval_v2),
+            ("consensus.difficulty_v2_max_change", consensus.difficulty_v2_max_change),
+            ("consensus.asert_half_life", consensus.asert_half_life),
+        ] {
+            if value == Some(0) {
+                return wrong(key, "must not be 0");
+            }
+        }
+        if consensus.hardest_bits > consensus.easiest_bits {
+            return wrong("consensus.hardest_bits", "is above easiest_bits");
+        }
+        for (key, value) in [
+            ("consensus.initial_subsidy", consensus.initial_subsidy),
+            ("genesis.coinbase_value", self.genesis.coinbase_value),
+        ] {
+            if value > Amount::MAX_MONEY {
+                return wrong(key, "is more money than there is");
+            }
+        }
+        if !self.checkpoints.is_sorted_by(|low, high| low.height < high.height) {
+            return wrong("checkpoints", "are not in ascending order of height");
+        }
+        if self.protocol_version < self.min_peer_version {
+            return wrong("protocol_version", "is below min_peer_version");
+        }
+        Ok(())
+    }
+
+    fn into_params(self) -> ChainParams {
+        let limits = self.limits();
+        ChainParams {
+            name: self.name,
+            magic: self.magic,
+            p2p_port: self.p2p_port,
+            rpc_port: self.rpc_port,
+            chain_id: self.chain_id,
+            protocol_version: self.protocol_version,
+            min_peer_version: self.min_peer_version,
+            version_carries_genesis: self.version_carries_genesis,
+            randomx_key: self.randomx_key.into_bytes(),
+            seeds: self.seeds,
+            dns_seeds: self.dns_seeds,
+            genesis: self.genesis,
+            consensus: self.consensus,
+            checkpoints: self.checkpoints,
+            limits,
+            dev_fund: self.dev_fund,
+            mik: self.mik,
+            attestation: self.attestation,
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        let base = if self.mik.is_some() { Limits::MAINNET } else { Limits::TESTNET };
+        let max_block_bytes = usize::try_from(self.consensus.max_block_bytes).unwrap_or(usize::MAX);
+        let given = &self.limits;
+        Limits {
+            max_blob_bytes: given.max_blob_bytes.unwrap_or(max_block_bytes),
+            max_script_sig: given.max_script_sig.unwrap_or(base.max_script_sig),
+            max_script_pubkey: given.max_script_pubkey.unwrap_or(base.max_script_pubkey),
+            max_coinbase_script: given.max_coinbase_script.unwrap_or(base.max_coinbase_script),
+            vdf_header_version: self.consensus.vdf_header_version,
+        }
+    }
+}
+
+fn protocol_version() -> i32 {
+    PROTOCOL_VERSION
+}
+
+fn min_peer_version() -> i32 {
+    MIN_PEER_VERSION
+}
+
+pub(super) fn max_future_seconds() -> u32 {
+    MAX_FUTURE_SECONDS
+}
+
+/// `true` means above genesis, `false` nowhere.
+pub(super) fn enforce_bits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Height>, D::Error> {
+    bool::deserialize(deserializer).map(|enforce| enforce.then_some(Height::GENESIS))
+}
+
+/// A hash in display order.
+pub(super) fn hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BlockHash, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(de::Error::custom)
+}
+
+/// Bytes in their order, as hex.
+pub(super) fn hex_array<'de, D: Deserializer<'de>, const N: usize>(
+    deserializer: D,
+) -> Result<[u8; N], D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let mut bytes = [0; N];
+    hex::decode_to_slice(&text, &mut bytes).map_err(de::Error::custom)?;
+    Ok(bytes)
+}
+
+/// A list of ML-DSA-65 public keys, as hex.
+pub(super) fn public_keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<u8>>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.iter().map(|text| hex::decode(text).map_err(de::Error::custom)).collect()
+}
