@@ -1,1 +1,73 @@
-//! dilithion-chain
+//! The chain on disk: blocks, undo records and the UTXO set in one LMDB environment, with the rules a block is
+//! checked against before it gets there.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use dilithion_chain::{Chainstate, Depth, StoreOptions};
+//! use dilithion_wire::{ChainParams, Height};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let params = Arc::new(ChainParams::testnet());
+//! let mut chain = Chainstate::open(dir.path(), Arc::clone(&params), StoreOptions::default())?;
+//! assert_eq!(chain.tip().hash, params.genesis.hash);
+//!
+//! let outcome = chain.connect(&[])?; // blocks with proven ids, in order
+//! assert!(outcome.failure.is_none());
+//!
+//! let reader = chain.reader(); // clone it, send it to other threads
+//! assert_eq!(reader.block_at(Height::GENESIS)?, Some(params.genesis_block()));
+//! assert_eq!(reader.utxo_stats()?.count, 1);
+//! assert_eq!(reader.check_integrity(Depth::Full)?.blocks, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is where
+//!
+//! | module | what |
+//! |---|---|
+//! | `chainstate` | [`Chainstate`], the one writer: opening, genesis |
+//! | `connect` | connecting a slice of blocks in one transaction |
+//! | `disconnect` | going back to any height in one transaction |
+//! | `headers` | headers ahead of the tip, and which of them are proven |
+//! | `reader` | [`ChainReader`]: blocks, headers, coins, from any thread or process |
+//! | `integrity` | walking the stored chain, at start or on demand |
+//! | `digest` | count, total and hash of the UTXO set |
+//! | `validate` | the rules of a block, as pure functions |
+//! | `batch` | changes to the UTXO set, merged in memory over a batch |
+//! | `store` | tables, record layouts, the environment and its map, the directory lock |
+//!
+//! # What is not checked yet
+//!
+//! Scripts and signatures, the expected `bits`, timestamps, lock times, fee floors and dust. That an id is the
+//! proof-of-work hash of its header and meets the target is proven by the header pipeline, before a block gets here.
+//!
+//! # Promises
+//!
+//! * One operation is one transaction, synced when the call returns. After a kill at any instant, or a loss of power,
+//!   tip, heights, undo records and UTXO set agree.
+//! * A block that is refused leaves no trace, and is refused by name ([`BlockError::reject_reason`]).
+//! * No read transaction outlives a call, so a slow caller never makes the file grow.
+
+mod batch;
+mod chainstate;
+mod connect;
+mod digest;
+mod disconnect;
+mod error;
+mod headers;
+mod integrity;
+mod reader;
+mod store;
+pub mod validate;
+
+pub use chainstate::{Chainstate, DEFAULT_MAP_SIZE, STARTUP_CHECK_BLOCKS, StoreOptions};
+pub use connect::{ConnectOutcome, Connected, Rejected};
+pub use digest::UtxoStats;
+pub use error::{Damage, IntegrityError, StoreError};
+pub use integrity::{Depth, Verified};
+pub use reader::{ChainReader, Headers};
+pub use store::headers::StoredHeader;
+pub use store::metadata::Tip;
+pub use store::utxo::{Coin, UtxoView};
+pub use validate::{BlockError, Candidate, StructureError};

@@ -1,0 +1,121 @@
+//! The writer: opening a store, and the one handle that changes it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use dilithion_pow::CompactTarget;
+use dilithion_wire::{ChainParams, Height};
+use heed::RwTxn;
+
+use crate::batch::Batch;
+use crate::error::StoreError;
+use crate::integrity::{self, Depth};
+use crate::reader::ChainReader;
+use crate::store::blocks;
+use crate::store::env::Environment;
+use crate::store::headers::{self, StoredHeader};
+use crate::store::heights::{self, ActiveBlock};
+use crate::store::lock::DirLock;
+use crate::store::metadata::{self, Identity, Tip};
+use crate::store::tables::Tables;
+use crate::store::utxo::Coins;
+
+/// Address space reserved for a new store. The file is only as long as what is in it, and the map doubles when full.
+pub const DEFAULT_MAP_SIZE: usize = 1 << 30;
+/// How many of the last blocks are walked when a store is opened (`-checkblocks` of Bitcoin Core has the idea).
+pub const STARTUP_CHECK_BLOCKS: u32 = 288;
+
+/// How to open a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// Address space to reserve at first, in bytes; [`DEFAULT_MAP_SIZE`] unless set.
+    pub map_size: usize,
+    /// How much of the stored chain is walked before the store is used; the last [`STARTUP_CHECK_BLOCKS`] unless set.
+    pub check: Depth,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { map_size: DEFAULT_MAP_SIZE, check: Depth::Last(STARTUP_CHECK_BLOCKS) }
+    }
+}
+
+/// The chain on disk, open for writing. There is one per directory: it holds the directory's lock until dropped.
+///
+/// Every operation is one transaction, on disk when the call returns: a process killed at any instant, or a machine
+/// that loses power, finds the store as some completed operation left it.
+#[derive(Debug)]
+pub struct Chainstate {
+    pub(crate) store: Arc<Environment>,
+    pub(crate) params: Arc<ChainParams>,
+    pub(crate) tip: Tip,
+    _lock: DirLock,
+}
+
+impl Chainstate {
+    /// Opens the store in `dir`, creating directory and store if need be; a new store holds the genesis block. The
+    /// chain is walked as far as `options` say, and not touched if it is found damaged.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if another process writes to it, [`StoreError::AlreadyOpen`] if this one still has it
+    /// open (a [`ChainReader`] keeps it open too), [`StoreError::Genesis`] if it belongs to another chain,
+    /// [`StoreError::Integrity`] if it is damaged, and any failure of files or LMDB.
+    pub fn open(dir: &Path, params: Arc<ChainParams>, options: StoreOptions) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(dir).map_err(|source| StoreError::Io { path: dir.to_owned(), source })?;
+        let lock = DirLock::acquire(dir)?;
+        let store = Environment::create(dir, options.map_size)?;
+        let tables = store.tables;
+        let tip = match store.read(|txn| metadata::tip(tables.metadata, txn))? {
+            Some(tip) => {
+                store.read(|txn| {
+                    check_identity(metadata::identity(tables.metadata, txn)?, &params)?;
+                    integrity::walk(&tables, txn, options.check)
+                })?;
+                tip
+            }
+            None => store.write(|txn| connect_genesis(&tables, txn, &params))?,
+        };
+        Ok(Self { store: Arc::new(store), params, tip, _lock: lock })
+    }
+
+    /// A handle for reading, to clone and to send anywhere.
+    pub fn reader(&self) -> ChainReader {
+        ChainReader::new(Arc::clone(&self.store))
+    }
+
+    /// The end of the active chain.
+    pub const fn tip(&self) -> Tip {
+        self.tip
+    }
+
+    /// The parameters that blocks are checked against.
+    pub const fn params(&self) -> &Arc<ChainParams> {
+        &self.params
+    }
+}
+
+fn check_identity(stored: Identity, params: &ChainParams) -> Result<(), StoreError> {
+    if stored.genesis == params.genesis.hash {
+        return Ok(());
+    }
+    Err(StoreError::Genesis { network: stored.network, found: stored.genesis, expected: params.genesis.hash })
+}
+
+/// Fills a new store with the genesis block. Its output enters the UTXO set like any other (spec: consensus §10), and
+/// its proof of work is never checked (§2).
+fn connect_genesis(tables: &Tables, txn: &mut RwTxn, params: &ChainParams) -> Result<Tip, StoreError> {
+    let block = params.genesis_block();
+    let hash = params.genesis.hash;
+    let identity = Identity { genesis: hash, network: params.name.clone() };
+    metadata::put_identity(tables.metadata, txn, &identity)?;
+    let header = StoredHeader { header: block.header, hash, height: Height::GENESIS, verified: true };
+    let number = headers::insert(tables, txn, header)?;
+    blocks::insert(tables.blocks, txn, number, &block)?;
+    let mut batch = Batch::default();
+    batch.connect(&block, &block.txids(), Height::GENESIS, &Coins::new());
+    batch.flush(tables.utxo, txn)?;
+    let tip = Tip { height: Height::GENESIS, hash, work: CompactTarget(block.header.bits).work() };
+    heights::put(tables.heights, txn, tip.height, &ActiveBlock { number, hash, work: tip.work })?;
+    metadata::put_tip(tables.metadata, txn, &tip)?;
+    Ok(tip)
+}

@@ -1,0 +1,90 @@
+//! Disconnecting blocks: back to any height in one transaction.
+
+use dilithion_wire::{BlockHash, Height};
+use heed::{RoTxn, RwTxn};
+
+use crate::batch::Batch;
+use crate::chainstate::Chainstate;
+use crate::error::{Damage, IntegrityError, StoreError};
+use crate::store::blocks;
+use crate::store::heights::{self, ActiveBlock};
+use crate::store::metadata::{self, Tip};
+use crate::store::tables::{Tables, get_numbered, number_key};
+use crate::store::undo::{self, UndoFault};
+use crate::store::utxo::Coins;
+
+impl Chainstate {
+    /// Takes the tip off the active chain and returns the new tip.
+    ///
+    /// # Errors
+    /// [`StoreError::AtGenesis`] if only the genesis block is left, [`StoreError::Integrity`] if the block's undo
+    /// record or body is damaged.
+    pub fn disconnect_tip(&mut self) -> Result<Tip, StoreError> {
+        let below = self.tip.height.prev().ok_or(StoreError::AtGenesis)?;
+        self.disconnect_to(below)?;
+        Ok(self.tip)
+    }
+
+    /// Takes all blocks above `height` off the active chain in one durable transaction, and returns them, highest
+    /// first. Their headers and bodies stay stored, so that connecting them again needs no download. Whether going
+    /// back that far is allowed (depth, checkpoints) is for the caller to decide.
+    ///
+    /// # Errors
+    /// [`StoreError::Integrity`] if an undo record or body is damaged; nothing is disconnected then.
+    pub fn disconnect_to(&mut self, height: Height) -> Result<Vec<(Height, BlockHash)>, StoreError> {
+        let (tables, start) = (self.store.tables, self.tip);
+        let (tip, disconnected) = self.store.write(|txn| {
+            let mut tip = start;
+            let mut batch = Batch::default();
+            let mut disconnected = Vec::new();
+            while tip.height > height {
+                disconnected.push((tip.height, tip.hash));
+                tip = disconnect_one(&tables, txn, &mut batch, tip)?;
+            }
+            batch.flush(tables.utxo, txn)?;
+            metadata::put_tip(tables.metadata, txn, &tip)?;
+            Ok((tip, disconnected))
+        })?;
+        self.tip = tip;
+        Ok(disconnected)
+    }
+}
+
+/// Takes `tip` off the chain and returns the tip below it.
+fn disconnect_one(tables: &Tables, txn: &mut RwTxn, batch: &mut Batch, tip: Tip) -> Result<Tip, StoreError> {
+    let active = active_block(tables, txn, tip.height)?;
+    let height = tip.height.prev().ok_or(StoreError::AtGenesis)?;
+    let below = active_block(tables, txn, height)?;
+    let block = blocks::load(tables.blocks, txn, tip.height, &active)?;
+    let removed = load_undo(tables, txn, tip.height, &active)?;
+    batch.disconnect(&block, &block.txids(), removed);
+    heights::delete(tables.heights, txn, tip.height)?;
+    tables.undo.delete(txn, &number_key(active.number))?;
+    Ok(Tip { height, hash: below.hash, work: below.work })
+}
+
+/// The active chain's block at a height that the chain reaches.
+pub(crate) fn active_block(tables: &Tables, txn: &RoTxn, height: Height) -> Result<ActiveBlock, StoreError> {
+    let found = heights::get(tables.heights, txn, height)?;
+    Ok(found.ok_or(IntegrityError { height, damage: Damage::Missing })?)
+}
+
+/// The outputs that a block removed, from its undo record.
+pub(crate) fn load_undo(
+    tables: &Tables,
+    txn: &RoTxn,
+    height: Height,
+    active: &ActiveBlock,
+) -> Result<Coins, StoreError> {
+    let hash = active.hash;
+    let record = get_numbered(tables.undo, txn, active.number)?;
+    let record = record.ok_or(IntegrityError { height, damage: Damage::UndoMissing { hash } })?;
+    let removed = undo::decode(record).map_err(|fault| {
+        let reason = match fault {
+            UndoFault::Checksum => "wrong checksum",
+            UndoFault::Layout => "wrong layout",
+        };
+        IntegrityError { height, damage: Damage::Undo { hash, reason } }
+    })?;
+    Ok(removed)
+}

@@ -1,0 +1,248 @@
+//! Reading the chain, from any thread and from other processes.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::vec;
+
+use bytes::Bytes;
+use dilithion_wire::{Block, BlockHash, BlockHeader, Height, OutPoint};
+use heed::RoTxn;
+
+use crate::digest::{self, UtxoStats};
+use crate::error::{Damage, IntegrityError, StoreError};
+use crate::headers::from_number;
+use crate::integrity::{self, Depth, Verified};
+use crate::store::blocks;
+use crate::store::env::Environment;
+use crate::store::headers::{self, StoredHeader};
+use crate::store::heights::{self, ActiveBlock};
+use crate::store::metadata::{self, Tip};
+use crate::store::tables::coin_key;
+use crate::store::utxo::{self, Coin};
+
+/// How many headers [`Headers`] reads at once.
+const HEADERS_PER_READ: usize = 2000;
+
+/// A handle for reading a store. Each call sees one consistent state, that of the last completed operation; two calls
+/// may see different ones.
+///
+/// Clones share the store and keep it open. Calls take microseconds, except [`utxo_stats`](Self::utxo_stats) and
+/// [`check_integrity`](Self::check_integrity) which read all of it: while they run the store cannot reuse space that
+/// is freed, and a writer that has to grow the map waits for them.
+#[derive(Debug, Clone)]
+pub struct ChainReader {
+    store: Arc<Environment>,
+}
+
+impl ChainReader {
+    pub(crate) const fn new(store: Arc<Environment>) -> Self {
+        Self { store }
+    }
+
+    /// Opens an existing store for reading only, whether another process writes to it or not. Nothing is created or
+    /// changed. In the process that has the [`Chainstate`](crate::Chainstate), use its reader instead.
+    ///
+    /// # Errors
+    /// [`StoreError::NoStore`] or [`StoreError::MissingTable`] if there is none, [`StoreError::AlreadyOpen`] in a
+    /// process that has it open, [`StoreError::Schema`] if its layout is unknown.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let store = Environment::open_read_only(dir)?;
+        store.read(|txn| metadata::identity(store.tables.metadata, txn))?;
+        Ok(Self::new(Arc::new(store)))
+    }
+
+    /// The end of the active chain.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub fn tip(&self) -> Result<Tip, StoreError> {
+        let tip = self.store.read(|txn| metadata::tip(self.store.tables.metadata, txn))?;
+        tip.ok_or(StoreError::MissingTable { table: "metadata" })
+    }
+
+    /// Hash of block 0.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub fn genesis_hash(&self) -> Result<BlockHash, StoreError> {
+        self.store.read(|txn| Ok(metadata::identity(self.store.tables.metadata, txn)?.genesis))
+    }
+
+    /// Name of the network that the store belongs to.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub fn network(&self) -> Result<String, StoreError> {
+        self.store.read(|txn| Ok(metadata::identity(self.store.tables.metadata, txn)?.network))
+    }
+
+    /// Id of the active chain's block at a height, or `None` above the tip.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub fn hash_at(&self, height: Height) -> Result<Option<BlockHash>, StoreError> {
+        self.store.read(|txn| Ok(self.active(txn, height)?.map(|block| block.hash)))
+    }
+
+    /// Header of the active chain's block at a height, or `None` above the tip.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub fn header_at(&self, height: Height) -> Result<Option<BlockHeader>, StoreError> {
+        self.store.read(|txn| {
+            let Some(block) = self.active(txn, height)? else { return Ok(None) };
+            Ok(headers::get(self.store.tables.headers, txn, block.number)?.map(|stored| stored.header))
+        })
+    }
+
+    /// The active chain's block at a height, or `None` above the tip.
+    ///
+    /// # Errors
+    /// [`StoreError::Integrity`] if it is damaged.
+    pub fn block_at(&self, height: Height) -> Result<Option<Block>, StoreError> {
+        self.store.read(|txn| {
+            let Some(active) = self.active(txn, height)? else { return Ok(None) };
+            blocks::load(self.store.tables.blocks, txn, height, &active).map(Some)
+        })
+    }
+
+    /// A block by its id, on the active chain or once part of it; `None` if its body is not stored.
+    ///
+    /// # Errors
+    /// [`StoreError::Integrity`] if it is damaged.
+    pub fn block(&self, hash: &BlockHash) -> Result<Option<Block>, StoreError> {
+        let found = self.store.read(|txn| {
+            let tables = &self.store.tables;
+            let Some(number) = headers::number_of(tables.index, txn, hash)? else { return Ok(None) };
+            let Some(payload) = blocks::payload(tables.blocks, txn, number)? else { return Ok(None) };
+            let stored = headers::get(tables.headers, txn, number)?;
+            let stored = stored.ok_or(StoreError::BadRecord { table: "headers" })?;
+            Ok(Some((stored.height, payload)))
+        })?;
+        let Some((height, payload)) = found else { return Ok(None) };
+        let block = blocks::decode(payload)
+            .map_err(|reason| IntegrityError { height, damage: Damage::Body { hash: *hash, reason } })?;
+        Ok(Some(block))
+    }
+
+    /// The payload of the `block` message for a block, as it is stored: cheaper than [`block`](Self::block) for one
+    /// that is only sent on.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub fn block_payload(&self, hash: &BlockHash) -> Result<Option<Bytes>, StoreError> {
+        self.store.read(|txn| {
+            let tables = &self.store.tables;
+            let Some(number) = headers::number_of(tables.index, txn, hash)? else { return Ok(None) };
+            blocks::payload(tables.blocks, txn, number)
+        })
+    }
+
+    /// Whether the body of a block is stored.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub fn has_block(&self, hash: &BlockHash) -> Result<bool, StoreError> {
+        self.store.read(|txn| {
+            let tables = &self.store.tables;
+            let Some(number) = headers::number_of(tables.index, txn, hash)? else { return Ok(false) };
+            blocks::contains(tables.blocks, txn, number)
+        })
+    }
+
+    /// A stored header by its id, of the active chain or not.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub fn header(&self, hash: &BlockHash) -> Result<Option<StoredHeader>, StoreError> {
+        self.store.read(|txn| {
+            let tables = &self.store.tables;
+            let Some(number) = headers::number_of(tables.index, txn, hash)? else { return Ok(None) };
+            headers::get(tables.headers, txn, number)
+        })
+    }
+
+    /// All stored headers, each after its parent, the genesis header first. They are read in portions; headers stored
+    /// meanwhile are part of the walk.
+    pub fn headers(&self) -> Headers {
+        Headers { reader: self.clone(), next: Some(0), portion: Vec::new().into_iter() }
+    }
+
+    /// An unspent output.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub fn utxo(&self, outpoint: &OutPoint) -> Result<Option<Coin>, StoreError> {
+        self.store.read(|txn| utxo::get(self.store.tables.utxo, txn, &coin_key(outpoint)))
+    }
+
+    /// Number of unspent outputs.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub fn utxo_count(&self) -> Result<u64, StoreError> {
+        self.store.read(|txn| Ok(self.store.tables.utxo.len(txn)?))
+    }
+
+    /// Count, total and digest of the whole UTXO set.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub fn utxo_stats(&self) -> Result<UtxoStats, StoreError> {
+        self.store.read(|txn| digest::utxo_stats(self.store.tables.utxo, txn))
+    }
+
+    /// Walks the stored chain and looks for contradictions.
+    ///
+    /// # Errors
+    /// [`StoreError::Integrity`] with the lowest height where one is found, and what it is.
+    pub fn check_integrity(&self, depth: Depth) -> Result<Verified, StoreError> {
+        self.store.read(|txn| integrity::walk(&self.store.tables, txn, depth))
+    }
+
+    /// Address space reserved for the store in this process, in bytes.
+    pub fn map_size(&self) -> usize {
+        self.store.map_size()
+    }
+
+    fn active(&self, txn: &RoTxn, height: Height) -> Result<Option<ActiveBlock>, StoreError> {
+        heights::get(self.store.tables.heights, txn, height)
+    }
+}
+
+/// Iterator over stored headers, parents first: see [`ChainReader::headers`]. It ends at the first error.
+#[derive(Debug)]
+pub struct Headers {
+    reader: ChainReader,
+    /// Where the next portion starts, unless the end was reached.
+    next: Option<u64>,
+    portion: vec::IntoIter<StoredHeader>,
+}
+
+impl Headers {
+    fn refill(&mut self) -> Result<(), StoreError> {
+        let Some(first) = self.next.take() else { return Ok(()) };
+        let store = &self.reader.store;
+        let portion = store.read(|txn| {
+            from_number(store.tables.headers, txn, first)?
+                .take(HEADERS_PER_READ)
+                .collect::<Result<Vec<_>, _>>()
+        })?;
+        self.next = portion.last().map(|(number, _)| number.saturating_add(1));
+        self.portion = portion.into_iter().map(|(_, header)| header).collect::<Vec<_>>().into_iter();
+        Ok(())
+    }
+}
+
+impl Iterator for Headers {
+    type Item = Result<StoredHeader, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.portion.len() == 0
+            && let Err(error) = self.refill()
+        {
+            return Some(Err(error));
+        }
+        self.portion.next().map(Ok)
+    }
+}

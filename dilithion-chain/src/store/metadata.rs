@@ -1,0 +1,109 @@
+//! Facts about the whole store: a few records with names as keys.
+
+use dilithion_pow::Work;
+use dilithion_wire::{BlockHash, Height};
+use heed::{RoTxn, RwTxn};
+
+use super::record::Fields;
+use super::tables::Table;
+use crate::error::StoreError;
+
+/// Name of the table, for errors.
+const TABLE: &str = "metadata";
+
+/// Version of the layout that this crate reads and writes.
+pub(crate) const SCHEMA_VERSION: u32 = 1;
+
+/// Height of the tip, eight bytes.
+const LAST_HEIGHT: &[u8] = b"last_height";
+/// Hash of the tip.
+const LAST_HASH: &[u8] = b"last_hash";
+/// Work of the chain up to and including the tip.
+const CHAIN_WORK: &[u8] = b"chain_work";
+/// Hash of block 0.
+const GENESIS_HASH: &[u8] = b"genesis_hash";
+/// Layout of the store.
+const SCHEMA: &[u8] = b"schema_version";
+/// Name of the network, for people.
+const NETWORK: &[u8] = b"network";
+/// The insertion number that the next new header gets.
+const NEXT_NUMBER: &[u8] = b"next_number";
+
+/// The end of the active chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tip {
+    /// Its height; 0 is the genesis block.
+    pub height: Height,
+    /// Its id.
+    pub hash: BlockHash,
+    /// Work of all blocks from genesis to it, both included (spec: consensus §5c).
+    pub work: Work,
+}
+
+/// What identifies the chain that a store belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) genesis: BlockHash,
+    pub(crate) network: String,
+}
+
+/// The tip, or `None` in a store without any block.
+pub(crate) fn tip(table: Table, txn: &RoTxn) -> Result<Option<Tip>, StoreError> {
+    let Some(height) = table.get(txn, LAST_HEIGHT)? else { return Ok(None) };
+    let mut height = Fields::new(TABLE, height);
+    let number = u32::try_from(height.u64()?).map_err(|_| StoreError::BadRecord { table: TABLE })?;
+    height.finish()?;
+    let hash = BlockHash::from_bytes(required(table, txn, LAST_HASH)?);
+    let work = Work::from_be_bytes(required(table, txn, CHAIN_WORK)?);
+    Ok(Some(Tip { height: Height(number), hash, work }))
+}
+
+/// Moves the tip.
+pub(crate) fn put_tip(table: Table, txn: &mut RwTxn, tip: &Tip) -> Result<(), StoreError> {
+    table.put(txn, LAST_HEIGHT, &u64::from(tip.height.0).to_be_bytes())?;
+    table.put(txn, LAST_HASH, tip.hash.as_bytes())?;
+    table.put(txn, CHAIN_WORK, &tip.work.to_be_bytes())?;
+    Ok(())
+}
+
+/// Whose chain this is; an error if the layout is not the one this crate knows.
+pub(crate) fn identity(table: Table, txn: &RoTxn) -> Result<Identity, StoreError> {
+    let found = u32::from_be_bytes(required(table, txn, SCHEMA)?);
+    if found != SCHEMA_VERSION {
+        return Err(StoreError::Schema { found, supported: SCHEMA_VERSION });
+    }
+    let genesis = BlockHash::from_bytes(required(table, txn, GENESIS_HASH)?);
+    let network = table.get(txn, NETWORK)?.unwrap_or_default();
+    Ok(Identity { genesis, network: String::from_utf8_lossy(network).into_owned() })
+}
+
+/// Writes the facts that never change.
+pub(crate) fn put_identity(table: Table, txn: &mut RwTxn, identity: &Identity) -> Result<(), StoreError> {
+    table.put(txn, SCHEMA, &SCHEMA_VERSION.to_be_bytes())?;
+    table.put(txn, GENESIS_HASH, identity.genesis.as_bytes())?;
+    table.put(txn, NETWORK, identity.network.as_bytes())?;
+    Ok(())
+}
+
+/// Hands out the next insertion number.
+pub(crate) fn take_number(table: Table, txn: &mut RwTxn) -> Result<u64, StoreError> {
+    let number = match table.get(txn, NEXT_NUMBER)? {
+        Some(record) => {
+            let mut fields = Fields::new(TABLE, record);
+            let number = fields.u64()?;
+            fields.finish()?;
+            number
+        }
+        None => 0,
+    };
+    table.put(txn, NEXT_NUMBER, &number.saturating_add(1).to_be_bytes())?;
+    Ok(number)
+}
+
+fn required<const N: usize>(table: Table, txn: &RoTxn, key: &[u8]) -> Result<[u8; N], StoreError> {
+    let record = table.get(txn, key)?.ok_or(StoreError::BadRecord { table: TABLE })?;
+    let mut fields = Fields::new(TABLE, record);
+    let value = fields.array()?;
+    fields.finish()?;
+    Ok(value)
+}

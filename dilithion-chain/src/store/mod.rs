@@ -1,0 +1,26 @@
+//! What is stored, and how: one LMDB environment with a named database per kind of record.
+//!
+//! | database | key | value |
+//! |---|---|---|
+//! | `index` | block hash | insertion number |
+//! | `headers` | insertion number | hash, height, proof flag, 80-byte header |
+//! | `blocks` | insertion number | payload of a `block` message |
+//! | `undo` | insertion number | outputs that the block removed, checksum |
+//! | `heights` | height | insertion number, hash, chain work (active chain only) |
+//! | `utxo` | txid, index | value, height, coinbase flag, script |
+//! | `metadata` | name | tip, genesis, schema version, network, next insertion number |
+//! | `messages`, `pending` | | kept for the message pool |
+//!
+//! A block gets its insertion number when its header is first stored. Numbers only rise, and a header comes after its
+//! parent, so bodies, headers and undo records are appended in order and a walk by number meets parents first.
+
+pub(crate) mod blocks;
+pub(crate) mod env;
+pub(crate) mod headers;
+pub(crate) mod heights;
+pub(crate) mod lock;
+pub(crate) mod metadata;
+mod record;
+pub(crate) mod tables;
+pub(crate) mod undo;
+pub(crate) mod utxo;

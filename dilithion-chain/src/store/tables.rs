@@ -1,0 +1,129 @@
+//! The named databases and their keys. Keys are big-endian, so that their order is the order of the numbers.
+
+use std::convert::Infallible;
+
+use dilithion_wire::{Height, OutPoint};
+use heed::types::Bytes;
+use heed::{CommitOrAbort, Database, Env, MdbError, PutFlags, RoTxn, RwTxn, WithoutTls};
+
+use crate::error::StoreError;
+
+/// One named database: byte strings to byte strings.
+pub(crate) type Table = Database<'static, Bytes, Bytes>;
+
+/// Names of the databases, in the order of the fields of [`Tables`].
+const NAMES: [&str; 9] =
+    ["blocks", "heights", "headers", "undo", "utxo", "index", "metadata", "messages", "pending"];
+/// How many named databases the environment has room for.
+pub(crate) const TABLES: u32 = 9;
+
+/// Handles of the named databases.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tables {
+    /// Insertion number → payload of a `block` message.
+    pub(crate) blocks: Table,
+    /// Height → number, hash and chain work of the active chain's block.
+    pub(crate) heights: Table,
+    /// Insertion number → hash, height, proof flag and header.
+    pub(crate) headers: Table,
+    /// Insertion number → outputs that the block removed, with a checksum.
+    pub(crate) undo: Table,
+    /// Output → unspent coin.
+    pub(crate) utxo: Table,
+    /// Block hash → insertion number: the only table with random keys.
+    pub(crate) index: Table,
+    /// Facts about the whole store.
+    pub(crate) metadata: Table,
+}
+
+impl Tables {
+    /// Creates the databases that are missing.
+    pub(crate) fn create(env: &Env<WithoutTls>) -> Result<Self, StoreError> {
+        let txn = env.write_txn()?;
+        let tables = env.create_databases_and_commit(txn, |opener, txn| -> Result<_, heed::Error> {
+            let mut tables = Vec::with_capacity(NAMES.len());
+            for name in NAMES {
+                tables.push(opener.create_database::<Bytes, Bytes>(txn, Some(name))?);
+            }
+            let tables = <[_; NAMES.len()]>::try_from(tables).map_err(|_| MdbError::DbsFull)?;
+            Ok(CommitOrAbort::<_, Infallible>::Commit(tables))
+        })?;
+        Ok(Self::from_handles(committed(tables)))
+    }
+
+    /// Opens the databases of an existing store; none may be missing.
+    pub(crate) fn open(env: &Env<WithoutTls>) -> Result<Self, StoreError> {
+        let txn = env.read_txn()?;
+        let tables = env.open_databases_and_commit(txn, |opener, txn| -> Result<_, StoreError> {
+            let mut tables = Vec::with_capacity(NAMES.len());
+            for name in NAMES {
+                let table = opener.open_database::<Bytes, Bytes>(txn, Some(name))?;
+                tables.push(table.ok_or(StoreError::MissingTable { table: name })?);
+            }
+            let tables =
+                <[_; NAMES.len()]>::try_from(tables).map_err(|_| heed::Error::from(MdbError::DbsFull))?;
+            Ok(CommitOrAbort::<_, Infallible>::Commit(tables))
+        })?;
+        Ok(Self::from_handles(committed(tables)))
+    }
+
+    fn from_handles(handles: [Table; NAMES.len()]) -> Self {
+        // `messages` and `pending` hold the message pool; the chain only makes sure that they exist.
+        let [blocks, heights, headers, undo, utxo, index, metadata, _messages, _pending] = handles;
+        Self { blocks, heights, headers, undo, utxo, index, metadata }
+    }
+}
+
+fn committed<T>(outcome: CommitOrAbort<T, Infallible>) -> T {
+    match outcome {
+        CommitOrAbort::Commit(value) => value,
+        CommitOrAbort::Abort(never) => match never {},
+    }
+}
+
+/// Key of an insertion number.
+pub(crate) const fn number_key(number: u64) -> [u8; 8] {
+    number.to_be_bytes()
+}
+
+/// Key of a height.
+pub(crate) const fn height_key(height: Height) -> [u8; 4] {
+    height.0.to_be_bytes()
+}
+
+/// Key of an output: txid, then the index big-endian. Its order is the order of the UTXO digest.
+pub(crate) type CoinKey = [u8; 36];
+
+/// The key of an output.
+pub(crate) fn coin_key(outpoint: &OutPoint) -> CoinKey {
+    let mut key = [0; 36];
+    let (txid, index) = key.split_at_mut(32);
+    txid.copy_from_slice(outpoint.txid.as_bytes());
+    index.copy_from_slice(&outpoint.index.to_be_bytes());
+    key
+}
+
+/// Stores a value under an insertion number: appended if the number is the highest of the table, which is several
+/// times cheaper and leaves the pages full.
+pub(crate) fn put_numbered(
+    table: Table,
+    txn: &mut RwTxn,
+    number: u64,
+    value: &[u8],
+) -> Result<(), StoreError> {
+    let key = number_key(number);
+    match table.put_with_flags(txn, PutFlags::APPEND, &key, value) {
+        Err(heed::Error::Mdb(MdbError::KeyExist)) => table.put(txn, &key, value)?,
+        result => result?,
+    }
+    Ok(())
+}
+
+/// The value stored under an insertion number.
+pub(crate) fn get_numbered<'txn>(
+    table: Table,
+    txn: &'txn RoTxn,
+    number: u64,
+) -> Result<Option<&'txn [u8]>, StoreError> {
+    Ok(table.get(txn, &number_key(number))?)
+}

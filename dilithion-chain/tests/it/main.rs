@@ -1,0 +1,41 @@
+//! The store against recorded and synthetic chains, in real LMDB environments.
+
+mod builder;
+mod crash;
+mod import;
+mod model;
+mod processes;
+mod recorded;
+mod reorg;
+mod rules;
+mod store;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use dilithion_chain::{Candidate, Chainstate, Depth, StoreOptions};
+use dilithion_wire::ChainParams;
+
+/// Opens a store with a small map that is walked completely.
+pub(crate) fn open(dir: &Path, params: &Arc<ChainParams>) -> Chainstate {
+    Chainstate::open(dir, Arc::clone(params), small()).unwrap()
+}
+
+/// Options for tests: a small map, and a full walk when opening.
+pub(crate) fn small() -> StoreOptions {
+    StoreOptions { map_size: 1 << 20, check: Depth::Full }
+}
+
+/// Connects all blocks in slices, expecting each to be accepted.
+pub(crate) fn import(chain: &mut Chainstate, blocks: &[Candidate], batch: usize) {
+    for slice in blocks.chunks(batch) {
+        let outcome = chain.connect(slice).unwrap();
+        assert_eq!(outcome.failure, None);
+        assert_eq!(outcome.connected.len(), slice.len());
+    }
+}
+
+/// The UTXO set as `COUNT TOTAL DIGEST`.
+pub(crate) fn digest(chain: &Chainstate) -> String {
+    chain.reader().utxo_stats().unwrap().to_string()
+}

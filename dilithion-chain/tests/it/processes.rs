@@ -1,0 +1,25 @@
+//! Tests that need a second process start this test binary again, to run a single ignored test in it.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// Names the store's directory for the child.
+const DIR: &str = "DILITHION_CHAIN_TEST_DIR";
+
+/// Starts the ignored test `name` in a process of its own, with its output piped.
+pub(crate) fn spawn(name: &str, dir: &Path) -> Child {
+    Command::new(env::current_exe().unwrap())
+        .args(["--exact", name, "--ignored", "--nocapture", "--test-threads=1"])
+        .env(DIR, dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap()
+}
+
+/// In the child: the directory it was given. `None` in a run of all ignored tests, where there is nothing to do.
+pub(crate) fn given_dir() -> Option<PathBuf> {
+    env::var_os(DIR).map(PathBuf::from)
+}
