@@ -54,6 +54,22 @@ impl Batch {
         self.checks.iter().any(|check| check.position == position && check.done)
     }
 
+    /// The headers that were hashed, with their ids.
+    pub(crate) fn proofs(&self) -> impl Iterator<Item = (BlockHeader, BlockHash)> {
+        let done = self.checks.iter().filter(|check| check.done);
+        done.filter_map(|check| Some((*self.headers.get(check.position)?, self.id(check.position)?)))
+    }
+
+    /// Height and id of a claim that one of these proofs refutes: they have the bytes but not the id, or the id but
+    /// not the bytes.
+    pub(crate) fn contradiction(&self, proofs: &[(BlockHeader, BlockHash)]) -> Option<(Height, BlockHash)> {
+        self.headers.iter().enumerate().find_map(|(position, header)| {
+            let id = self.id(position)?;
+            let refuted = proofs.iter().any(|(proved, hash)| (proved == header) != (*hash == id));
+            refuted.then(|| (self.height(position), id))
+        })
+    }
+
     /// The positions to hash: the last, a few at random, and one that claims the most work, as such a claim moves
     /// the best chain.
     fn picks(&self, spot_checks: usize, random: &mut SplitMix64) -> BTreeSet<usize> {
@@ -61,9 +77,7 @@ impl Batch {
         let mut picks: BTreeSet<usize> = random.pick(spot_checks, last).into_iter().collect();
         picks.insert(last);
         let work = |header: &BlockHeader| CompactTarget(header.bits).work();
-        let differs =
-            |header: &&BlockHeader| self.headers.first().is_some_and(|first| first.bits != header.bits);
-        if self.headers.iter().find(differs).is_some() {
+        if self.headers.windows(2).any(|pair| matches!(pair, [one, next] if one.bits != next.bits)) {
             picks.extend((0..last).max_by_key(|position| self.headers.get(*position).map(work)));
         }
         picks
@@ -90,13 +104,6 @@ impl Batch {
         self.last = Some(hash);
         Ok(())
     }
-}
-
-/// What became of a batch.
-#[derive(Debug)]
-pub(crate) enum Verdict {
-    Keep(Batch),
-    Drop(PeerId, HeadersError),
 }
 
 /// All batches that wait.
@@ -163,28 +170,28 @@ impl Probation {
         by_token.into_values()
     }
 
-    /// Enters a hash; returns the batches about which it decides, in order of arrival.
+    /// Enters a hash; returns the batches that have stood the test with it, and the senders of those that have not.
     pub(crate) fn on_hash(
         &mut self,
         config: &HeadersConfig,
         token: HashToken,
         hash: BlockHash,
-    ) -> Vec<Verdict> {
-        let mut verdicts = Vec::new();
+    ) -> (Vec<Batch>, Vec<(PeerId, HeadersError)>) {
+        let (mut kept, mut dropped) = (Vec::new(), Vec::new());
         let waits = |batch: &Batch| batch.checks.iter().any(|check| check.token == token && !check.done);
         let concerned: Vec<BatchId> =
             self.batches.iter().filter(|(_, batch)| waits(batch)).map(|(id, _)| *id).collect();
         for id in concerned {
             let Some(mut batch) = self.batches.remove(&id) else { continue };
             match batch.enter(config, token, hash) {
-                Err(error) => verdicts.push(Verdict::Drop(batch.peer, error)),
-                Ok(()) if batch.checks.iter().all(|check| check.done) => verdicts.push(Verdict::Keep(batch)),
+                Err(error) => dropped.push((batch.peer, error)),
+                Ok(()) if batch.checks.iter().all(|check| check.done) => kept.push(batch),
                 Ok(()) => {
                     self.batches.insert(id, batch);
                 }
             }
         }
-        verdicts
+        (kept, dropped)
     }
 
     /// Forgets the batches of a peer.

@@ -2,7 +2,7 @@
 
 use dilithion_pow::CompactTarget;
 use dilithion_pow::difficulty::Retarget;
-use dilithion_wire::{BlockHash, ChainParams, Checkpoint, Height, MAX_HEADERS_PER_MESSAGE};
+use dilithion_wire::{BlockHash, ChainParams, Checkpoint, ConsensusParams, Height, MAX_HEADERS_PER_MESSAGE};
 
 use crate::JobPriority;
 
@@ -60,7 +60,8 @@ impl HeadersConfig {
     /// Default of [`max_unverified`](Self::max_unverified): about 80 MB.
     pub const MAX_UNVERIFIED: usize = 4 * Self::MAX_UNVERIFIED_PER_PEER;
 
-    /// The rules of a network with default limits and seed 0.
+    /// The rules of a network with default limits and seed 0. On a network that replaced the retarget rule by later
+    /// ones (spec: consensus §12), compact targets are taken as they come.
     #[must_use]
     pub fn from_params(params: &ChainParams) -> Self {
         let consensus = &params.consensus;
@@ -80,7 +81,7 @@ impl HeadersConfig {
                 hardest: CompactTarget(consensus.hardest_bits),
                 easiest: CompactTarget(consensus.easiest_bits),
             },
-            enforce_bits_above: consensus.enforce_bits_above,
+            enforce_bits_above: consensus.enforce_bits_above.filter(|_| !has_later_rules(consensus)),
             checkpoints: params.checkpoints.clone(),
         }
     }
@@ -91,10 +92,14 @@ impl HeadersConfig {
         self.checkpoints.get(position).map(|checkpoint| checkpoint.hash)
     }
 
+    /// Whether `height` is at or below the last checkpoint.
+    pub(crate) fn is_below_checkpoint(&self, height: Height) -> bool {
+        self.checkpoints.last().is_some_and(|checkpoint| height <= checkpoint.height)
+    }
+
     /// Whether and how soon the claim of an accepted header at `height` is proved.
     pub(crate) fn proof_priority(&self, height: Height) -> Option<JobPriority> {
-        let below = self.checkpoints.last().is_some_and(|checkpoint| height <= checkpoint.height);
-        if !below || self.checkpoint_at(height).is_some() {
+        if !self.is_below_checkpoint(height) || self.checkpoint_at(height).is_some() {
             return Some(JobPriority::Claims);
         }
         match self.policy {
@@ -103,4 +108,9 @@ impl HeadersConfig {
             BelowCheckpoint::BeforeConnect => Some(JobPriority::Claims),
         }
     }
+}
+
+/// Whether the network's compact targets follow more than the one retarget rule of [`Retarget`].
+fn has_later_rules(consensus: &ConsensusParams) -> bool {
+    [consensus.difficulty_v2_height, consensus.eda_height, consensus.asert_height].iter().any(Option::is_some)
 }

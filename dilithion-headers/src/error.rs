@@ -148,7 +148,8 @@ impl HeadersError {
     pub fn misbehaviour(&self) -> Option<Misbehaviour> {
         match self {
             Self::TooManyHeaders { .. } => Some(Misbehaviour::TooManyHeaders),
-            Self::BadHeader { fault: HeaderFault::TimeTooNew { .. }, .. } => None,
+            // Our own clock may be behind.
+            Self::BadHeader { fault, .. } if matches!(fault, HeaderFault::TimeTooNew { .. }) => None,
             Self::BadHeader { .. } | Self::FalseClaim { .. } => Some(Misbehaviour::InvalidHeaders),
             Self::Unconnected { .. }
             | Self::ConflictingClaim { .. }

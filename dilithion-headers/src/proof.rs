@@ -2,8 +2,8 @@
 
 use dilithion_wire::{BlockHash, Checkpoint, Height, Misbehaviour, PeerId};
 
-use crate::batch::{Batch, Verdict};
-use crate::manager::{Misfit, PendingProof, Place};
+use crate::batch::Batch;
+use crate::manager::{PendingProof, Place};
 use crate::structure::meets_target;
 use crate::tree::{Claim, NodeId, Proof};
 use crate::{
@@ -24,12 +24,11 @@ impl HeadersManager {
                 effects.false_claims.extend(self.condemn(pending.node));
             }
         }
-        for verdict in self.probation.on_hash(&self.config, token, hash) {
-            match verdict {
-                Verdict::Keep(batch) => self.keep(&batch, &mut effects),
-                Verdict::Drop(peer, error) => give_up(peer, error, &mut effects),
-            }
+        let (kept, dropped) = self.probation.on_hash(&self.config, token, hash);
+        for (peer, error) in dropped {
+            give_up(peer, error, &mut effects);
         }
+        self.keep_all(&kept, &mut effects);
         let settled = self.settle();
         Effects {
             ready: settled.ready,
@@ -39,21 +38,31 @@ impl HeadersManager {
         }
     }
 
+    /// Adds the batches that stood the test with one hash. A computed id beats claims of the tree, and of each other.
+    fn keep_all(&mut self, batches: &[Batch], effects: &mut Effects) {
+        let proofs: Vec<_> = batches.iter().flat_map(Batch::proofs).collect();
+        for (header, id) in &proofs {
+            let same_id = self.tree.get(id).filter(|node| self.tree.node(*node).header != *header);
+            effects.false_claims.extend(same_id.and_then(|node| self.condemn(node)));
+            let same_bytes = self.find(header).filter(|(hash, _)| hash != id);
+            let node = same_bytes.and_then(|(hash, _)| self.tree.get(&hash));
+            effects.false_claims.extend(node.and_then(|node| self.condemn(node)));
+        }
+        for batch in batches {
+            match batch.contradiction(&proofs) {
+                Some((height, hash)) => effects.false_claims.push(false_claim(batch.peer, height, hash)),
+                None => self.keep(batch, effects),
+            }
+        }
+    }
+
     /// Adds a batch that stood the test. The tree may have changed since it was queued.
     fn keep(&mut self, batch: &Batch, effects: &mut Effects) {
-        let place = loop {
-            match self.locate(&batch.headers, batch.last) {
-                Ok(place) => break place,
-                // A computed id beats a claimed one.
-                Err(Misfit::Conflict { position, node })
-                    if batch.is_proved(position) && !self.tree.node(node).is_verified() =>
-                {
-                    effects.false_claims.extend(self.condemn(node));
-                }
-                Err(misfit) => {
-                    let error = self.misfit_error(batch.peer, &batch.headers, misfit);
-                    return give_up(batch.peer, error, effects);
-                }
+        let place = match self.locate(&batch.headers, batch.last) {
+            Ok(place) => place,
+            Err(misfit) => {
+                let error = self.misfit_error(batch.peer, &batch.headers, misfit);
+                return give_up(batch.peer, error, effects);
             }
         };
         let Place { parent, known } = place;

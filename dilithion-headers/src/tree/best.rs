@@ -61,8 +61,7 @@ impl HeaderTree {
         }
         let height = self.node(id).height;
         self.active.truncate(height.0 as usize);
-        let last = height.prev().unwrap_or(Height::GENESIS);
-        self.cut = Some(self.cut.map_or(last, |cut| cut.min(last)));
+        self.cut = true;
     }
 
     /// Moves the best chain to the best candidate; says how it moved since the last call.
@@ -70,9 +69,9 @@ impl HeaderTree {
         let tip = self.candidates.last().map_or(NodeId::GENESIS, |candidate| candidate.node);
         let mut branch: Vec<NodeId> =
             self.self_and_ancestors(tip).take_while(|id| !self.is_active(*id)).collect();
-        let cut = self.cut.take();
-        if branch.is_empty() && tip == self.best() {
-            return cut.map(|fork| BestChange { fork });
+        let cut = core::mem::take(&mut self.cut);
+        if tip == self.best() {
+            return cut.then(|| BestChange { fork: self.node(tip).height });
         }
         let fork = match branch.last().and_then(|lowest| self.node(*lowest).height.prev()) {
             Some(fork) => fork,
@@ -81,6 +80,6 @@ impl HeaderTree {
         self.active.truncate(fork.next().0 as usize);
         branch.reverse();
         self.active.extend(branch);
-        Some(BestChange { fork: cut.map_or(fork, |cut| cut.min(fork)) })
+        Some(BestChange { fork })
     }
 }

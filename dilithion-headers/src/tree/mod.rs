@@ -23,8 +23,8 @@ pub(crate) struct HeaderTree {
     active: Vec<NodeId>,
     /// Valid nodes without valid children, by work.
     candidates: BTreeSet<Candidate>,
-    /// Lowest height that the best chain was cut back to since it was last brought up to date.
-    cut: Option<Height>,
+    /// The best chain was cut back since it was last brought up to date.
+    cut: bool,
     next_sequence: u64,
     /// Nodes in state `Claimed`, by sender; kept by `set_proof`, `insert` and `remove` alone.
     claimed: HashMap<PeerId, usize>,
@@ -54,7 +54,7 @@ impl HeaderTree {
             by_hash: HashMap::from([(hash, NodeId::GENESIS)]),
             active: vec![NodeId::GENESIS],
             candidates: BTreeSet::from([candidate]),
-            cut: None,
+            cut: false,
             next_sequence: 1,
             claimed: HashMap::new(),
             claimed_total: 0,

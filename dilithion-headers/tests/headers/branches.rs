@@ -159,11 +159,10 @@ fn far_ancestors_and_forks_are_right() {
     feed(&mut manager, ALICE, &base);
     feed(&mut manager, ALICE, &side);
     let (tip, side_tip) = (id(&base[699]), id(&side[349]));
-    for height in (1..=650).step_by(7) {
-        let expected = if height <= 300 { id(&base[height - 1]) } else { id(&side[height - 301]) };
-        assert_eq!(manager.ancestor(&side_tip, Height(height as u32)), Some(expected));
-        let fork = manager.fork_point(&tip, &expected);
-        assert_eq!(fork, Some(Height(height.min(300) as u32)));
+    let side_chain = base[..300].iter().chain(&side).map(id);
+    for (height, expected) in (1..).map(Height).zip(side_chain) {
+        assert_eq!(manager.ancestor(&side_tip, height), Some(expected));
+        assert_eq!(manager.fork_point(&tip, &expected), Some(height.min(Height(300))));
     }
 }
 

@@ -73,6 +73,22 @@ fn before_connect_waits_for_every_proof() {
 }
 
 #[test]
+fn median_time_is_a_rule_above_the_checkpoint() {
+    let late = |parent: &BlockHeader| mine(BlockHeader { time: GENESIS_TIME, ..branch(parent, 1, 7)[0] });
+    let mut headers = chain(20, 1);
+    headers[14] = late(&headers[13]);
+    headers.truncate(15);
+    headers.extend(branch(&headers[14], 5, 1));
+    let mut manager = manager_with(with_checkpoints(&headers, &[20], BelowCheckpoint::Background));
+    assert_eq!(feed(&mut manager, ALICE, &headers).accepted.len(), 1);
+    let error = manager.queue_headers(ALICE, &[late(&headers[19])], NOW).unwrap_err();
+    assert!(
+        matches!(error, HeadersError::BadHeader { fault: HeaderFault::TimeTooOld { .. }, .. }),
+        "{error:?}"
+    );
+}
+
+#[test]
 fn no_checkpoint_reached_vouches_for_nothing() {
     let headers = chain(50, 1);
     let mut manager = manager_with(with_checkpoints(&headers, &[40], BelowCheckpoint::Skip));
@@ -147,6 +163,19 @@ fn a_false_claim_below_a_checkpoint_is_found_in_the_background() {
     let log = feed(&mut manager, BOB, &headers);
     assert_eq!(log.accepted[0].count, 35);
     assert_eq!(manager.ready_height(), Height(50));
+}
+
+#[test]
+fn a_checkpoint_lost_to_a_false_claim_vouches_for_nothing() {
+    let headers = chain(50, 1);
+    let mut manager = manager_with(with_checkpoints(&headers, &[40], BelowCheckpoint::Skip));
+    let lie = with_false_claim(&headers, 15);
+    feed(&mut manager, ALICE, &lie);
+    assert_eq!(manager.connectable_height(), Height(50));
+    let job = manager.queue_headers(BOB, &headers, NOW).unwrap_err().into_job().unwrap();
+    let effects = manager.on_hash(job.token, mock_hash(&job.header));
+    assert_eq!(effects.best_changed.map(|change| change.fork), Some(Height(15)));
+    assert_eq!(manager.connectable_height(), Height(0), "nothing up to 15 is proved");
 }
 
 #[test]

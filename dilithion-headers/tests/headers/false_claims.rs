@@ -66,6 +66,32 @@ fn a_false_claim_in_the_middle_takes_its_descendants() {
 }
 
 #[test]
+fn a_false_claim_among_siblings_leaves_them_alone() {
+    let base = chain(3, 1);
+    let mut manager = manager_with(gullible());
+    feed(&mut manager, BOB, &base);
+    let sibling = |tag| branch(&base[2], 3, tag);
+    feed(&mut manager, BOB, &sibling(2));
+    let mut log = queue(&mut manager, ALICE, &with_false_claim(&sibling(3), 0));
+    log.decide(&mut manager);
+    feed(&mut manager, BOB, &sibling(4));
+    assert_eq!(manager.len(), 4 + 9);
+    let log = log.finish(&mut manager);
+    assert_eq!(log.false_claims.len(), 1);
+    // The freed places are taken by others; the list of siblings still holds the right ones.
+    feed(&mut manager, CAROL, &sibling(5));
+    for tag in [2, 4, 5] {
+        for header in sibling(tag) {
+            assert_eq!(manager.find(&header).map(|(hash, _)| hash), Some(id(&header)));
+        }
+    }
+    assert_eq!(manager.find(&with_false_claim(&sibling(3), 0)[0]), None);
+    let effects = manager.invalidate(&id(&base[2]));
+    assert_eq!(effects.best_changed.map(|change| change.fork), Some(Height(2)));
+    assert!([2, 4, 5].into_iter().flat_map(sibling).all(|header| manager.is_invalid(&id(&header))));
+}
+
+#[test]
 fn a_false_claim_restores_the_chain_it_replaced() {
     let honest = chain(20, 1);
     let mut manager = manager_with(gullible());

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use dilithion_headers::{Effects, HashJob, HeadersConfig, HeadersManager, JobPriority, RESTORED};
+use dilithion_headers::{
+    Effects, HashJob, HeadersConfig, HeadersManager, JobPriority, RESTORED, StoredHeader,
+};
 use dilithion_pow::{CompactTarget, Work};
 use dilithion_wire::{BlockHash, BlockHeader, Height, PeerId};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
@@ -79,8 +81,8 @@ impl Model {
     }
 
     /// Mirrors an accepted batch: its new headers, oldest first.
-    fn accept(&mut self, headers: &[(BlockHeader, BlockHash, bool)]) {
-        for (header, hash, verified) in headers {
+    fn accept(&mut self, headers: &[StoredHeader]) {
+        for StoredHeader { header, hash, verified } in headers {
             let parent = &self.nodes[&header.prev_hash];
             let node = ModelNode {
                 header: *header,
@@ -156,7 +158,7 @@ impl Harness {
             let known = self.model.nodes.get(&lie.hash).cloned();
             // A lie found in the tree; one found on probation was never in it. A header of that id may be in both:
             // then the manager tells whether the model's is the one that went.
-            if known.is_some_and(|node| self.manager.find(&node.header).is_none()) {
+            if known.is_some_and(|node| self.manager.header(&lie.hash) != Some(node.header)) {
                 for hash in self.model.descendants(&lie.hash) {
                     self.model.nodes.remove(&hash);
                 }
@@ -164,7 +166,6 @@ impl Harness {
         }
         for accepted in &effects.accepted {
             let new = self.manager.branch(&accepted.last, accepted.count);
-            let new: Vec<_> = new.iter().map(|new| (new.header, new.hash, new.verified)).collect();
             assert_eq!(new.len(), accepted.count);
             self.model.accept(&new);
         }
@@ -234,7 +235,7 @@ impl Harness {
         };
         match *step {
             Step::Send { peer, branch, from, count } => {
-                self.send(PeerId(peer), &stretch(branch, from, count))
+                self.send(PeerId(peer), &stretch(branch, from, count));
             }
             Step::Lie { peer, branch, from, count, at } => {
                 // Liars have names of their own.
@@ -256,6 +257,7 @@ impl Harness {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a property")]
 fn agrees_with_the_model(seed: u64, steps: Vec<Step>) -> bool {
     static WORLD: LazyLock<Vec<Vec<BlockHeader>>> = LazyLock::new(world);
     let mut harness = Harness::new(seed);

@@ -51,6 +51,9 @@ fn a_later_proof_of_a_restored_claim_counts() {
     let mut manager = manager();
     manager.restore(stored(false)).unwrap();
     assert_eq!((manager.ready_height(), manager.outstanding_jobs().len()), (Height(0), 1));
+    let other = StoredHeader { header: chain(1, 2)[0], ..stored(true) };
+    manager.restore(other).unwrap();
+    assert_eq!(manager.ready_height(), Height(0), "that proves nothing about the other header of this id");
     manager.restore(stored(true)).unwrap();
     assert_eq!((manager.ready_height(), manager.outstanding_jobs().len()), (Height(1), 0));
 }
@@ -68,6 +71,19 @@ fn a_false_claim_that_was_stored_is_found() {
     let log = log.finish(&mut manager);
     assert_eq!((log.false_claims.len(), log.false_claims[0].peer), (1, RESTORED));
     assert_eq!((manager.best_height(), manager.ready_height()), (Height(2), Height(2)));
+}
+
+#[test]
+fn a_header_restored_on_an_invalid_block_is_invalid() {
+    let headers = chain(5, 1);
+    let mut manager = manager();
+    feed(&mut manager, ALICE, &headers[..3]);
+    let _changed = manager.invalidate(&id(&headers[2]));
+    for header in &headers[3..] {
+        manager.restore(StoredHeader { header: *header, hash: id(header), verified: true }).unwrap();
+    }
+    assert!(manager.is_invalid(&id(&headers[4])));
+    assert_eq!(manager.best_height(), Height(2));
 }
 
 #[test]
