@@ -5,8 +5,8 @@ use ruint::aliases::U256;
 
 use crate::{CompactTarget, Target};
 
-/// How far one retarget may move: the timespan counts as at least a quarter and at most four times the one aimed at
-/// (spec: consensus §5).
+/// How far one retarget may move: the timespan counts as at least a quarter and at most four times the one
+/// aimed at (spec: consensus §5).
 const MAX_ADJUSTMENT: u64 = 4;
 
 /// A 256-bit target times a 64-bit timespan, exactly.
@@ -21,8 +21,8 @@ pub struct BlockContext {
     pub bits: CompactTarget,
 }
 
-/// The retarget rule with the constants of one network (spec: consensus §5): every `interval` blocks the target is
-/// multiplied by the time those blocks took over the time they should have taken.
+/// The retarget rule with the constants of one network (spec: consensus §5): every `interval` blocks the
+/// target is multiplied by the time those blocks took over the time they should have taken.
 ///
 /// ```
 /// use dilithion_pow::CompactTarget;
@@ -53,9 +53,10 @@ pub struct Retarget {
 impl Retarget {
     /// The compact target that the block at `height` must carry.
     ///
-    /// `first_time` is the header time of the ancestor `interval - 1` steps back from the parent; it is looked at only
-    /// when [`is_retarget_height`](Self::is_retarget_height), and `None` there keeps the parent's target, as in the
-    /// reference node. A parent target of 0 stands for `genesis_bits` between retargets.
+    /// `first_time` is the header time of the ancestor `interval - 1` steps back from the parent; it is
+    /// looked at only when [`is_retarget_height`](Self::is_retarget_height), and `None` there keeps the
+    /// parent's target, as in the reference node. A parent target of 0 stands for `genesis_bits` between
+    /// retargets.
     #[must_use]
     pub fn next_bits(
         &self,

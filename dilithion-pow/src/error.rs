@@ -1,10 +1,9 @@
 //! What can go wrong.
 
-use std::io;
-
 use crate::PowHash;
 
-/// Why hashing cannot start. Nothing here comes from the network: the causes are the machine and its configuration.
+/// Why hashing cannot start. Nothing here comes from the network: the causes are the machine and its
+/// configuration.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PowError {
@@ -28,18 +27,15 @@ pub enum PowError {
         flags: u32,
     },
     /// A known input gave another hash than it must: the library or the machine is broken.
-    #[error("RandomX self-test failed: computed {computed}, expected {expected}", computed = hex(computed), expected = hex(expected))]
+    #[error("RandomX self-test failed: computed {}, expected {}", hex(computed), hex(expected))]
     SelfTest {
         /// What this machine computes, in memory order.
         computed: PowHash,
         /// What it should be, in memory order.
         expected: PowHash,
     },
-    /// The operating system gave no thread.
-    #[error("no hashing thread: {0}")]
-    Thread(#[source] io::Error),
-    /// The thread pool could not be built.
-    #[error("no hashing thread pool: {0}")]
+    /// The operating system gave no threads.
+    #[error("no hashing threads: {0}")]
     Pool(#[source] rayon::ThreadPoolBuildError),
     /// Making a worker on its thread panicked.
     #[error("making a hashing worker panicked: {0}")]

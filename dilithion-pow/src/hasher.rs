@@ -17,6 +17,7 @@ pub type PowHash = [u8; 32];
 /// A proof-of-work function, shared by all threads of a pool.
 pub trait Hasher: Send + Sync + 'static {
     /// Makes the part that one thread needs for itself. Called on that thread; the worker never leaves it.
+    /// One that panicked is thrown away and made anew.
     ///
     /// # Errors
     /// When the machine lacks what the worker needs.

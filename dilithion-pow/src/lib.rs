@@ -1,15 +1,17 @@
-//! Proof of work of the Dilithion chain: compact targets, chain work, the retarget rule, and RandomX on a pool of
-//! threads.
+//! Proof of work of the Dilithion chain: compact targets, chain work, the retarget rule, and RandomX on a
+//! pool of threads.
 //!
-//! * [`CompactTarget`] (`nBits`), [`Target`] and [`Work`]: the numbers, with the quirks of the reference node.
+//! * [`CompactTarget`] (`nBits`), [`Target`] and [`Work`]: the numbers, with the quirks of the reference
+//!   node.
 //! * [`difficulty`]: which target a block must carry.
 //! * [`Hasher`] and [`HashWorker`]: the hash function as the pool sees it; [`RandomX`] is the real one,
 //!   [`MockHasher`] one for tests.
-//! * [`PowPool`]: threads that hash the most urgent [`Job`] first, fair to all sources; [`PowStats`] tells how it goes.
+//! * [`PowPool`]: threads that hash the most urgent [`Job`] first, fair to all sources; [`PowStats`] tells
+//!   how it goes.
 //! * [`PowError`]: why hashing cannot start.
 //!
-//! There is no clock, socket or log line here. A hash that takes milliseconds never runs on the caller's thread unless
-//! the caller asks for it ([`RandomX::hash_once`]) or waits for it ([`PowPool::hash_all`]).
+//! There is no clock, socket or log line here. A hash that takes milliseconds never runs on the caller's
+//! thread unless the caller asks for it ([`RandomX::hash_once`]) or waits for it ([`PowPool::hash_all`]).
 //!
 //! ```
 //! use std::sync::{Arc, mpsc};

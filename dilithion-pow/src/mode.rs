@@ -10,7 +10,8 @@ use crate::PowError;
 pub enum PowMode {
     /// The cache only: ready in under a second, tens of hashes a second on a core.
     Light,
-    /// The dataset too, from the start: several times faster once it is built (the work of about 2400 light hashes).
+    /// The dataset too, from the start: several times faster once it is built (the work of about 2400 light
+    /// hashes).
     Fast,
     /// Light, until enough hashes wait for the dataset to pay and memory is there for it; then fast.
     #[default]

@@ -27,7 +27,8 @@ use crate::{HEADER_BYTES, Hasher, PowError, PowHash};
 pub struct PoolConfig {
     /// Hashing threads; `None`: one per core.
     pub threads: Option<NonZeroUsize>,
-    /// Niceness of the hashing threads (1 to 19 is polite), so that they never delay others; `None`: as the process.
+    /// Niceness of the hashing threads (1 to 19 is polite), so that they never delay others; `None`: as the
+    /// process.
     pub niceness: Option<i32>,
 }
 
@@ -51,9 +52,9 @@ pub struct HashResult<T> {
 
 /// A pool of hashing threads with a queue in front.
 ///
-/// The most urgent job goes first; among equals the sources (peers, say) take turns, so none can make another wait for
-/// long. Each job not cancelled is answered once, by a call of the sink on a hashing thread. The queue has no bound of
-/// its own: who submits bounds what it has under way.
+/// The most urgent job goes first; among equals the sources (peers, say) take turns, so none can make another
+/// wait for long. Each job not cancelled is answered once, by a call of the sink on a hashing thread. The
+/// queue has no bound of its own: who submits bounds what it has under way.
 ///
 /// Dropping the pool forgets what waits, lets each thread finish the hash it is at, and joins the threads.
 pub struct PowPool<T: Send + 'static> {
@@ -76,7 +77,7 @@ impl<T: Send + 'static> PowPool<T> {
         sink: impl Fn(HashResult<T>) + Send + Sync + 'static,
     ) -> Result<Self, PowError> {
         let count = config.threads.map_or_else(available_threads, NonZeroUsize::get);
-        let mut threads = JoinOnDrop(Vec::with_capacity(count));
+        let mut threads = JoinOnDrop(Vec::new());
         let workers = ThreadPoolBuilder::new()
             .num_threads(count)
             .spawn_handler(|thread| {
@@ -103,8 +104,8 @@ impl<T: Send + 'static> PowPool<T> {
         self.enqueue(Some(source), priority, tasks.collect());
     }
 
-    /// Forgets what waits of one source, in all priorities, and gives the number of jobs dropped. A job at work is
-    /// still answered.
+    /// Forgets what waits of one source, in all priorities, and gives the number of jobs dropped. A job at
+    /// work is still answered.
     pub fn cancel(&self, source: u64) -> usize {
         let dropped = self.shared.state().queue.remove(Some(source));
         dropped.len()
@@ -119,9 +120,8 @@ impl<T: Send + 'static> PowPool<T> {
     pub fn hash_all(&self, headers: &[[u8; HEADER_BYTES]]) -> Vec<PowHash> {
         if self.workers.current_thread_index().is_some() {
             // Waiting here for other threads could be waiting for itself.
-            let hash =
-                |header| worker::hash(&*self.shared.hasher, header).unwrap_or_else(|p| resume_unwind(p));
-            return headers.iter().map(|header| hash(header)).collect();
+            let hash = |header| self.shared.hash(header).unwrap_or_else(|panic| resume_unwind(panic));
+            return headers.iter().map(hash).collect();
         }
         let (reply, answers) = mpsc::channel();
         let tasks = headers.iter().enumerate().map(|(index, header)| {
@@ -183,7 +183,8 @@ impl<T: Send + 'static> fmt::Debug for PowPool<T> {
     }
 }
 
-/// Who takes turns: the sources of [`PowPool::submit`], and the callers of [`PowPool::hash_all`] together (`None`).
+/// Who takes turns: the sources of [`PowPool::submit`], and the callers of [`PowPool::hash_all`] together
+/// (`None`).
 type Source = Option<u64>;
 
 struct Task<T> {

@@ -31,8 +31,8 @@ use crate::{HashWorker, Hasher, HasherStats, PowError, PowHash, PowMode};
 /// The RandomX key of all Dilithion networks; it never changes (spec: consensus §1).
 pub const DILITHION_KEY: &[u8] = b"Dilithion-RandomX-v1";
 
-/// Waiting hashes at which [`PowMode::Auto`] turns fast. The dataset costs as much as 2080 light hashes on any machine,
-/// and pays from about 2400.
+/// Waiting hashes at which [`PowMode::Auto`] turns fast. The dataset costs as much as 2080 light hashes on
+/// any machine, and pays from about 2400.
 pub const AUTO_BACKLOG: usize = 3000;
 
 /// Available memory without which [`PowMode::Auto`] stays light: the dataset, and room for everyone else.
@@ -45,7 +45,8 @@ pub struct RandomXOptions {
     pub mode: PowMode,
     /// Use huge pages, reserved or transparent, where they can be had.
     pub huge_pages: bool,
-    /// Compile the programs to machine code: eight times faster, but needs memory that is writable and executable.
+    /// Compile the programs to machine code: eight times faster, but needs memory that is writable and
+    /// executable.
     pub jit: bool,
     /// Threads that build the dataset; `None`: one per core.
     pub threads: Option<NonZeroUsize>,
@@ -59,8 +60,8 @@ impl Default for RandomXOptions {
     }
 }
 
-/// RandomX for one key. Hashes at once in light mode; a dataset is built behind, and the workers turn to it, each
-/// before its next hash, when it is complete and agrees with the cache.
+/// RandomX for one key. Hashes at once in light mode; a dataset is built behind, and the workers turn to it,
+/// each before its next hash, when it is complete and agrees with the cache.
 ///
 /// Dropping it cancels the building of the dataset and waits for the threads at it, some 20 ms.
 #[derive(Debug)]
@@ -70,12 +71,12 @@ pub struct RandomX {
 }
 
 impl RandomX {
-    /// Fills the cache, which takes about half a second, and checks a known hash of the key, if there is one. In
-    /// [`PowMode::Fast`] the dataset is begun at once.
+    /// Fills the cache, which takes about half a second, and checks a known hash of the key, if there is one.
+    /// In [`PowMode::Fast`] the dataset is begun at once.
     ///
     /// # Errors
-    /// Without memory for the cache and a machine, and when the known hash comes out wrong. A dataset that cannot be
-    /// had is no error: it is told as [`HasherStats::reason`], and hashing stays light.
+    /// Without memory for the cache and a machine, and when the known hash comes out wrong. A dataset that
+    /// cannot be had is no error: it is told as [`HasherStats::reason`], and hashing stays light.
     pub fn new(key: &[u8], options: RandomXOptions) -> Result<Self, PowError> {
         let recommended = ffi::randomx_get_flags();
         let flags = if options.jit { recommended } else { recommended.without(Flags::JIT) };

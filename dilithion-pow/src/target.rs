@@ -17,8 +17,8 @@ const MAX_EXPONENT: u32 = 32;
 
 /// A target in the 32-bit form of a block header (`nBits`): exponent in the top byte, mantissa below.
 ///
-/// Every `u32` is a value; those without meaning stand for [`Target::ZERO`], which no hash meets. There is no order on
-/// this type, as the numeric order of the 32 bits is not the order of the targets.
+/// Every `u32` is a value; those without meaning stand for [`Target::ZERO`], which no hash meets. There is no
+/// order on this type, as the numeric order of the 32 bits is not the order of the targets.
 ///
 /// ```
 /// use dilithion_pow::CompactTarget;
@@ -36,8 +36,8 @@ impl CompactTarget {
         self.0 >> 24
     }
 
-    /// The target this stands for (spec: consensus §4, expand). Zero for a mantissa of zero and for an exponent of
-    /// zero or above 32.
+    /// The target this stands for (spec: consensus §4, expand). Zero for a mantissa of zero and for an
+    /// exponent of zero or above 32.
     #[must_use]
     pub fn target(self) -> Target {
         let mantissa = U256::from(self.0 & MANTISSA_MASK);
@@ -101,8 +101,9 @@ impl Target {
 
     /// The compact form: the three most significant bytes and the size in bytes (spec: consensus §4, encode).
     ///
-    /// As in the reference node there is **no sign-bit correction**: a top byte of 0x80 and above gives a mantissa
-    /// whose bit 23 the next [`CompactTarget::target`] drops, so the way back may give a smaller target, or zero.
+    /// As in the reference node there is **no sign-bit correction**: a top byte of 0x80 and above gives a
+    /// mantissa whose bit 23 the next [`CompactTarget::target`] drops, so the way back may give a smaller
+    /// target, or zero.
     #[must_use]
     pub fn to_compact(self) -> CompactTarget {
         // At most 32, and then a mantissa of three bytes: neither conversion can lose anything.
@@ -115,8 +116,8 @@ impl Target {
         CompactTarget(size << 24 | mantissa.wrapping_to::<u32>())
     }
 
-    /// Whether a block with this hash is valid: `hash < target`, strictly, with the hash read as a little-endian
-    /// number. [`Target::ZERO`] is never met (spec: consensus §4).
+    /// Whether a block with this hash is valid: `hash < target`, strictly, with the hash read as a
+    /// little-endian number. [`Target::ZERO`] is never met (spec: consensus §4).
     #[must_use]
     pub fn is_met_by(self, hash: &PowHash) -> bool {
         U256::from_le_bytes(*hash) < self.0

@@ -8,16 +8,17 @@ pub(crate) fn available_threads() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// Lowers the priority of the calling thread by setting its niceness (0 normal, 19 the most polite), so that hashing
-/// never keeps a network thread waiting. Gives the niceness in force afterwards: a process that is already nicer stays
-/// so, and systems without a niceness per thread give `None`.
+/// Lowers the priority of the calling thread by setting its niceness (0 normal, 19 the most polite), so that
+/// hashing never keeps a network thread waiting. Gives the niceness in force afterwards: a process that is
+/// already nicer stays so, and systems without a niceness per thread give `None`.
 #[cfg(target_os = "linux")]
 pub(crate) fn set_niceness(niceness: i32) -> Option<i32> {
     use rustix::process::{getpriority_process, setpriority_process};
 
     // On Linux a "process" here may be one thread.
     let thread = Some(rustix::thread::gettid());
-    // Refused only when it would raise the priority of an unprivileged thread: what is asked for holds already.
+    // Refused only when it would raise the priority of an unprivileged thread: what is asked for holds
+    // already.
     let _ = setpriority_process(thread, niceness);
     getpriority_process(thread).ok()
 }

@@ -17,8 +17,8 @@ const MAX_SHIFT: u32 = 31;
 
 /// How much hashing a block, or a chain of blocks, stands for. The chain with more work is the better one.
 ///
-/// The unit is the chain's own approximation (spec: consensus §5c): comparable among chains of this network, not with
-/// Bitcoin's numbers. Sums saturate at [`Work::MAX`].
+/// The unit is the chain's own approximation (spec: consensus §5c): comparable among chains of this network,
+/// not with Bitcoin's numbers. Sums saturate at [`Work::MAX`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Work(U256);
 
@@ -52,7 +52,8 @@ impl Work {
         Self(self.0.saturating_sub(other.0))
     }
 
-    /// The number that these 32 bytes spell, most significant byte first (a form that sorts as the numbers do).
+    /// The number that these 32 bytes spell, most significant byte first (a form that sorts as the numbers
+    /// do).
     #[must_use]
     pub const fn from_be_bytes(bytes: [u8; 32]) -> Self {
         Self(U256::from_be_bytes(bytes))
@@ -119,7 +120,8 @@ mod tests {
             CompactTarget(bits).work() > Work::ZERO || CompactTarget(bits).exponent() < 8
         }
 
-        // For one exponent a larger mantissa is never more work. Below 8 the top is shifted out, so no law holds.
+        // For one exponent a larger mantissa is never more work. Below 8 the top is shifted out, so no law
+        // holds.
         fn monotone_within_an_exponent(exponent: u8, a: u32, b: u32) -> TestResult {
             let exponent = u32::from(exponent) % 25 + 8;
             let bits = |mantissa: u32| CompactTarget(exponent << 24 | mantissa & WORK_MANTISSA_MASK);

@@ -201,6 +201,7 @@ fn the_sink_may_use_hash_all_on_the_only_thread() {
     *slot.lock().unwrap() = Some(Arc::clone(&pool));
     pool.submit(0, Priority::Tip, jobs([1]));
     assert_eq!(answers.recv().unwrap(), [MockHasher::mix(&header(5))]);
+    assert_eq!(pool.stats().hashed, 2);
     *slot.lock().unwrap() = None;
 }
 

@@ -46,7 +46,8 @@ impl fmt::Display for Queued {
     }
 }
 
-/// The jobs that wait: by priority, within a priority one of each source `S` in turn, within a source in order.
+/// The jobs that wait: by priority, within a priority one of each source `S` in turn, within a source in
+/// order.
 #[derive(Debug)]
 pub(super) struct Queue<S, J> {
     tip: Lane<S, J>,
@@ -196,8 +197,8 @@ mod tests {
     }
 
     quickcheck! {
-        // Against a plain list: every job comes out once, none is overtaken by a less urgent one, or by a later one of
-        // its own source and priority; the counts are right after every step.
+        // Against a plain list: every job comes out once, none is overtaken by a less urgent one, or by a
+        // later one of its own source and priority; the counts are right after every step.
         fn agrees_with_a_list(steps: Vec<Step>) -> bool {
             let (mut queue, mut list, mut next) = (Queue::new(), Vec::new(), 0_u32);
             for step in steps {

@@ -10,8 +10,8 @@ use crate::{HashWorker, Hasher, PowError, PowHash};
 pub(super) type Panic = Box<dyn Any + Send>;
 
 thread_local! {
-    /// A thread of a pool belongs to that pool alone, so one worker is enough. It is dropped where it was made, when
-    /// the thread ends.
+    /// A thread of a pool belongs to that pool alone, so one worker is enough. It is dropped where it was
+    /// made, when the thread ends.
     static WORKER: RefCell<Option<Box<dyn HashWorker>>> = const { RefCell::new(None) };
 }
 
@@ -23,8 +23,8 @@ pub(super) fn prepare(hasher: &dyn Hasher) -> Result<(), PowError> {
     Ok(())
 }
 
-/// Hashes with this thread's worker. A worker that panics is thrown away, as its state is unknown; the next call makes
-/// another.
+/// Hashes with this thread's worker. A worker that panics is thrown away, as its state is unknown; the next
+/// call makes another.
 pub(super) fn hash(hasher: &dyn Hasher, input: &[u8]) -> Result<PowHash, Panic> {
     if WORKER.with_borrow(Option::is_none) {
         prepare(hasher).map_err(|error| Box::new(error.to_string()) as Panic)?;

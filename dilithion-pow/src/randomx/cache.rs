@@ -17,8 +17,8 @@ pub(super) struct Cache {
 // SAFETY: the library keeps no state per thread, so the cache may be released on any thread.
 unsafe impl Send for Cache {}
 
-// SAFETY: the library writes to a cache in `randomx_init_cache` alone, which `Cache::new` calls before there is a
-// `Cache` to share; machines and datasets only read it.
+// SAFETY: the library writes to a cache in `randomx_init_cache` alone, which `Cache::new` calls before there
+// is a `Cache` to share; machines and datasets only read it.
 unsafe impl Sync for Cache {}
 
 impl Cache {
@@ -39,8 +39,9 @@ impl Cache {
 
     /// The huge pages within the memory of the cache.
     fn span(&self) -> HugeSpan {
-        // SAFETY: `struct randomx_cache` begins with `uint8_t* memory` and is of standard layout, which the library
-        // asserts (dataset.hpp of the pinned version; later ones have a function for this). The cache is live.
+        // SAFETY: `struct randomx_cache` begins with `uint8_t* memory` and is of standard layout, which the
+        // library asserts (dataset.hpp of the pinned version; later ones have a function for this). The cache
+        // is live.
         let memory = unsafe { self.raw.cast::<*mut c_void>().read() };
         HugeSpan::within(memory, CACHE_BYTES)
     }

@@ -29,7 +29,8 @@ impl Chunks {
         Self { total, progress, cancelled: AtomicBool::new(false) }
     }
 
-    /// The next items to work on; the last chunk is what remains. `None` when there are no more, or none are wanted.
+    /// The next items to work on; the last chunk is what remains. `None` when there are no more, or none are
+    /// wanted.
     pub(super) fn take(&self) -> Option<Range<c_ulong>> {
         if self.cancelled.load(Ordering::Relaxed) {
             return None;

@@ -24,8 +24,8 @@ pub(super) struct Dataset {
 // SAFETY: the library keeps no state per thread, so the dataset may be released on any thread.
 unsafe impl Send for Dataset {}
 
-// SAFETY: the library writes to a dataset in `randomx_init_dataset` alone, which only `Dataset::build` calls, through
-// `fill`: on ranges that do not overlap, and before the dataset is given away. Machines only read it.
+// SAFETY: the library writes to a dataset in `randomx_init_dataset` alone, which only `Dataset::build` calls,
+// through `fill`: on ranges that do not overlap, and before the dataset is given away. Machines only read it.
 unsafe impl Sync for Dataset {}
 
 impl Dataset {
@@ -34,8 +34,8 @@ impl Dataset {
         ffi::randomx_dataset_item_count()
     }
 
-    /// Allocates a dataset, on huge pages if there are any, and fills it chunk by chunk on this thread and others,
-    /// `threads` together. `None` when the chunks were cancelled.
+    /// Allocates a dataset, on huge pages if there are any, and fills it chunk by chunk on this thread and
+    /// others, `threads` together. `None` when the chunks were cancelled.
     pub(super) fn build(
         cache: &Cache,
         flags: Flags,

@@ -1,7 +1,8 @@
-//! The C functions of RandomX that this crate calls, as its header declares them (`randomx.h` of randomx-rs 1.6.0).
+//! The C functions of RandomX that this crate calls, as its header declares them (`randomx.h` of randomx-rs
+//! 1.6.0).
 //!
-//! randomx-rs compiles the library and links it; its own bindings are private, and its safe types can neither be
-//! shared by threads nor fill a dataset on more than one of them.
+//! randomx-rs compiles the library and links it; its own bindings are private, and its safe types can neither
+//! be shared by threads nor fill a dataset on more than one of them.
 
 use std::ffi::{c_uint, c_ulong, c_void};
 use std::marker::{PhantomData, PhantomPinned};
@@ -88,7 +89,8 @@ unsafe extern "C" {
         dataset: *mut RawDataset,
     ) -> *mut RawVm;
     pub(super) fn randomx_destroy_vm(vm: *mut RawVm);
-    /// Writes 32 bytes to `output` and restores the floating-point environment, unlike its pipelined siblings.
+    /// Writes 32 bytes to `output` and restores the floating-point environment, unlike its pipelined
+    /// siblings.
     pub(super) fn randomx_calculate_hash(
         vm: *mut RawVm,
         input: *const c_void,

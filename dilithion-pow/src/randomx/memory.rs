@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-/// Bytes available for a large allocation, where the system tells: what the kernel deems available, within the limit
-/// of the process's control group, or the free reserved huge pages if those are more.
+/// Bytes available for a large allocation, where the system tells: what the kernel deems available, within
+/// the limit of the process's control group, or the free reserved huge pages if those are more.
 pub(super) fn available_bytes() -> Option<u64> {
     let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
     let available = kib_of(&meminfo, "MemAvailable:")?;

@@ -7,7 +7,8 @@ use std::{fmt, fs};
 
 use super::ffi::Flags;
 
-/// The pages below a large block of memory. Huge ones save 15 % of the time of a light hash, 40 % of a fast one.
+/// The pages below a large block of memory. Huge ones save 15 % of the time of a light hash, 40 % of a fast
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pages {
     /// Reserved huge pages (hugetlbfs).
@@ -42,7 +43,8 @@ impl Pages {
     }
 }
 
-/// Allocates an object of the library: on reserved huge pages if they are wanted and there are any, else on small ones.
+/// Allocates an object of the library: on reserved huge pages if they are wanted and there are any, else on
+/// small ones.
 pub(super) fn allocate<R>(
     flags: Flags,
     huge_pages: bool,
@@ -73,8 +75,8 @@ impl HugeSpan {
         Self { start: block.wrapping_byte_add(before), len: len - len % HUGE_PAGE_BYTES }
     }
 
-    /// Asks the kernel to back the span with transparent huge pages. To be called before the memory is first touched.
-    /// Whether it had an effect is seen by [`Pages::or_found_in`].
+    /// Asks the kernel to back the span with transparent huge pages. To be called before the memory is first
+    /// touched. Whether it had an effect is seen by [`Pages::or_found_in`].
     ///
     /// # Safety
     /// The span is memory that the caller owns.

@@ -32,7 +32,8 @@ impl Memory {
     }
 }
 
-/// A machine with 2 MiB of scratchpad of its own. Stays on its thread: a raw pointer is neither `Send` nor `Sync`.
+/// A machine with 2 MiB of scratchpad of its own. Stays on its thread: a raw pointer is neither `Send` nor
+/// `Sync`.
 #[derive(Debug)]
 pub(super) struct Vm {
     raw: NonNull<RawVm>,
@@ -46,8 +47,9 @@ impl Vm {
             Memory::Light(cache) => (flags, cache.as_ptr(), ptr::null_mut()),
             Memory::Fast(dataset) => (flags | Flags::FULL_MEM, ptr::null_mut(), dataset.as_ptr()),
         };
-        // SAFETY: a light machine gets a filled cache, one with `FULL_MEM` a filled dataset. Both are live, and `memory`
-        // keeps them so. The flags other than `FULL_MEM` are some of those that the library recommends for this machine.
+        // SAFETY: a light machine gets a filled cache, one with `FULL_MEM` a filled dataset. Both are live,
+        // and `memory` keeps them so. The flags other than `FULL_MEM` are some of those that the library
+        // recommends for this machine.
         let raw = unsafe { ffi::randomx_create_vm(flags, cache, dataset) };
         let raw = NonNull::new(raw).ok_or(PowError::VmCreation { flags: flags.0 })?;
         Ok(Self { raw, memory })
@@ -55,8 +57,8 @@ impl Vm {
 
     pub(super) fn hash(&mut self, input: &[u8]) -> PowHash {
         let mut hash = PowHash::default();
-        // SAFETY: the machine is live and borrowed by nobody else, the input is as long as is said, and the library
-        // writes the 32 bytes that `hash` has.
+        // SAFETY: the machine is live and borrowed by nobody else, the input is as long as is said, and the
+        // library writes the 32 bytes that `hash` has.
         unsafe {
             ffi::randomx_calculate_hash(
                 self.raw.as_ptr(),
