@@ -149,14 +149,14 @@ impl HeadersError {
         match self {
             Self::TooManyHeaders { .. } => Some(Misbehaviour::TooManyHeaders),
             // Our own clock may be behind.
-            Self::BadHeader { fault, .. } if matches!(fault, HeaderFault::TimeTooNew { .. }) => None,
-            Self::BadHeader { .. } | Self::FalseClaim { .. } => Some(Misbehaviour::InvalidHeaders),
-            Self::Unconnected { .. }
+            Self::BadHeader { fault: HeaderFault::TimeTooNew { .. }, .. }
+            | Self::Unconnected { .. }
             | Self::ConflictingClaim { .. }
             | Self::BelowCheckpoint { .. }
             | Self::InvalidAncestor { .. }
             | Self::TooManyPending { .. }
             | Self::TooManyUnverified { .. } => None,
+            Self::BadHeader { .. } | Self::FalseClaim { .. } => Some(Misbehaviour::InvalidHeaders),
         }
     }
 

@@ -79,3 +79,14 @@ impl Node {
         self.proof == Proof::Verified
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_small() {
+        assert_eq!(size_of::<Option<NodeId>>(), 4);
+        assert_eq!(size_of::<Node>(), 200, "the README names this number");
+    }
+}

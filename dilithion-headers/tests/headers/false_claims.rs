@@ -171,6 +171,27 @@ fn a_computed_id_beats_a_claimed_one() {
 }
 
 #[test]
+fn one_hash_may_decide_for_one_batch_and_against_another() {
+    let mut headers = chain(20, 1);
+    headers.extend(branch_of_bits(&headers[19], 1, 1, HARDER));
+    headers.extend(branch(&headers[20], 5, 1));
+    // Bob's hard header is hashed, as it claims the most work; Alice has easy junk in its place.
+    let mut lie = with_false_claim(&headers, 20);
+    lie[20].bits = EASY;
+    let mut manager = manager_with(gullible());
+    let mut log = queue(&mut manager, ALICE, &lie);
+    let bobs = queue(&mut manager, BOB, &headers);
+    assert_eq!((log.jobs.len(), bobs.jobs.len()), (1, 1), "the last header is shared");
+    log.jobs.extend(bobs.jobs);
+    log.jobs.make_contiguous().reverse();
+    let log = log.finish(&mut manager);
+    assert_eq!((log.accepted.len(), log.accepted[0].peer, log.accepted[0].count), (1, BOB, 26));
+    assert_eq!((log.false_claims.len(), log.false_claims[0].peer), (1, ALICE));
+    assert_eq!(log.false_claims[0].height, Height(21));
+    assert_eq!(manager.ready_height(), Height(26));
+}
+
+#[test]
 fn a_batch_whose_base_proves_false_is_dropped_without_blame() {
     let headers = chain(30, 1);
     let mut manager = manager_with(gullible());
