@@ -54,7 +54,8 @@ pub struct Chainstate {
 
 impl Chainstate {
     /// Opens the store in `dir`, creating directory and store if need be; a new store holds the genesis block. The
-    /// chain is walked as far as `options` say, and not touched if it is found damaged.
+    /// chain is walked as far as `options` say, and not touched if it is found damaged. A process that forks must open
+    /// the store after that.
     ///
     /// # Errors
     /// [`StoreError::Locked`] if another process writes to it, [`StoreError::AlreadyOpen`] if this one still has it

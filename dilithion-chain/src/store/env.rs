@@ -43,7 +43,7 @@ impl Environment {
     /// The map starts with `map_size` bytes, or what the data needs if that is more, and doubles when full.
     pub(crate) fn create(dir: &Path, map_size: usize) -> Result<Self, StoreError> {
         let data = dir.join(DATA_FILE).metadata().map_or(0, |meta| meta.len());
-        let size = usize::try_from(data).unwrap_or(usize::MAX).max(map_size);
+        let size = usize::try_from(data).unwrap_or(usize::MAX).max(map_size).max(MAP_GRANULE);
         let mut options = options();
         options.map_size(size.checked_next_multiple_of(MAP_GRANULE).ok_or(StoreError::MapLimit)?);
         let env = open(&options, dir)?;

@@ -2,7 +2,7 @@
 //!
 //! Two stages, because the second needs the outputs that the first has shown to be worth fetching:
 //!
-//! * [`check_block`] needs the block alone: parent, checkpoint, merkle root, structure ([`structure`](self));
+//! * [`check_block`] needs the block alone: parent, checkpoint, merkle root, structure;
 //! * [`check_inputs`] needs the UTXO set: inputs exist and are spent once, and above the last checkpoint values,
 //!   maturity and the coinbase's claim.
 //!

@@ -1,4 +1,5 @@
 //! The store against recorded and synthetic chains, in real LMDB environments.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod builder;
 mod crash;

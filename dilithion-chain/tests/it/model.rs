@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 
 use dilithion_wire::{Amount, Block, OutPoint, Txid, sha3_256};
 
-/// Unspent outputs by txid and index: value, height, coinbase, script.
+/// Txid and index.
+type Output = ([u8; 32], u32);
+/// Value, height, coinbase, script.
+type Coin = (u64, u32, bool, Vec<u8>);
+
+/// The unspent outputs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Model {
-    coins: BTreeMap<([u8; 32], u32), (u64, u32, bool, Vec<u8>)>,
+    coins: BTreeMap<Output, Coin>,
 }
 
 impl Model {

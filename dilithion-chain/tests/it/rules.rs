@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use dilithion_chain::{BlockError, Candidate, Chainstate, StructureError};
+use dilithion_chain::validate::{Context, check_block, validate_block};
+use dilithion_chain::{BlockError, Candidate, Chainstate, Coin, StructureError, UtxoView};
 use dilithion_wire::{Amount, Block, BlockHash, ChainParams, Checkpoint, Height, OutPoint, Transaction};
 
 use crate::builder::{coinbase, nowhere, output, seal, spend, subsidy, with_id};
@@ -52,10 +53,10 @@ impl Fixture {
     }
 
     /// Offers a block, expects it to be refused without a trace, and returns why.
-    fn refused(&mut self, candidate: Candidate) -> BlockError {
+    fn refused(&mut self, candidate: &Candidate) -> BlockError {
         let before = (digest(&self.chain), self.chain.tip());
         let height = Height(self.height());
-        let outcome = self.chain.connect(&[candidate.clone()]).unwrap();
+        let outcome = self.chain.connect(std::slice::from_ref(candidate)).unwrap();
         assert_eq!(outcome.connected, []);
         let rejected = outcome.failure.unwrap();
         assert_eq!((rejected.height, rejected.hash), (height, candidate.hash));
@@ -67,11 +68,13 @@ impl Fixture {
 
     fn refused_structure(&mut self, transactions: Vec<Transaction>) -> StructureError {
         let candidate = self.next(transactions);
-        let error = self.refused(candidate);
+        let error = self.refused(&candidate);
         assert_eq!(error.reject_reason(), "bad-structure");
         assert!(!error.is_body_mismatch());
-        let BlockError::Structure(error) = error else { panic!("{error}") };
-        error
+        match error {
+            BlockError::Structure(error) => error,
+            other => unreachable!("{other}"),
+        }
     }
 
     fn accepted(&mut self, transactions: Vec<Transaction>) {
@@ -90,11 +93,31 @@ fn the_fixture_itself_is_valid() {
     fixture.accepted(vec![coinbase(0, claim), spending, chained]);
 }
 
+struct NoCoins;
+
+impl UtxoView for NoCoins {
+    fn coin(&self, _: &OutPoint) -> Option<&Coin> {
+        None
+    }
+}
+
+#[test]
+fn rules_need_no_store() {
+    let (params, _) = recorded::first_500();
+    let context = Context { params: &params, height: Height(1), parent: params.genesis.hash };
+    let good = seal(params.genesis.hash, vec![subsidy(&params, 1, 1)], 1);
+    assert_eq!(validate_block(&good, &NoCoins, &context), Ok(Some(Amount(0))));
+    let spending = spend(&[nowhere()], vec![Amount(1)]);
+    let bad = seal(params.genesis.hash, vec![subsidy(&params, 1, 1), spending.clone()], 1);
+    let expected = BlockError::MissingInput { txid: spending.txid(), outpoint: nowhere() };
+    assert_eq!(validate_block(&bad, &NoCoins, &context), Err(expected));
+}
+
 #[test]
 fn parent() {
     let mut fixture = Fixture::new();
     let stranger = seal(BlockHash::from_bytes([9; 32]), vec![fixture.subsidy()], 0);
-    let error = fixture.refused(stranger);
+    let error = fixture.refused(&stranger);
     assert!(matches!(error, BlockError::Parent { .. }));
     assert_eq!(error.reject_reason(), "bad-parent");
 }
@@ -103,7 +126,7 @@ fn parent() {
 fn unproven_id() {
     let mut fixture = Fixture::new();
     let candidate = Candidate { verified: false, ..fixture.next(vec![fixture.subsidy()]) };
-    assert_eq!(fixture.refused(candidate).reject_reason(), "unproven-header");
+    assert_eq!(fixture.refused(&candidate).reject_reason(), "unproven-header");
 }
 
 #[test]
@@ -111,7 +134,7 @@ fn merkle_root() {
     let mut fixture = Fixture::new();
     let mut block = fixture.next(vec![fixture.subsidy()]).block;
     block.transactions[0].outputs[0].value = Amount(1);
-    let error = fixture.refused(with_id(block));
+    let error = fixture.refused(&with_id(block));
     assert_eq!(error.reject_reason(), "bad-merkle");
     assert!(error.is_body_mismatch());
 }
@@ -126,7 +149,7 @@ fn repeated_transaction_with_the_same_merkle_root() {
     mutated.transactions.push(second);
     // CVE-2012-2459: the header is the same, so only the body may be held against the sender.
     assert_eq!(mutated.merkle_root(), good.block.merkle_root());
-    let error = fixture.refused(Candidate { block: mutated, ..good.clone() });
+    let error = fixture.refused(&Candidate { block: mutated, ..good.clone() });
     assert_eq!(error.reject_reason(), "bad-txns-duplicate");
     assert!(error.is_body_mismatch());
     import(&mut fixture.chain, &[good], 1);
@@ -141,12 +164,14 @@ fn structure_of_the_block() {
     let two = vec![fixture.subsidy(), coinbase(1, Amount(0))];
     assert_eq!(fixture.refused_structure(two), StructureError::NullInput { index: 1 });
 
+    let block = fixture.next(vec![fixture.subsidy()]).block;
+    let bytes = block.blob_len();
     let mut params = (*fixture.params).clone();
-    params.consensus.max_block_bytes = 1000;
-    let strict = Context::new(&fixture, &params);
-    let mut big = fixture.next(vec![fixture.subsidy()]).block;
-    big.transactions[0].outputs[0].script_pubkey = vec![0; 900].into();
-    assert!(matches!(strict.check(big), BlockError::Structure(StructureError::TooLarge { .. })));
+    params.consensus.max_block_bytes = u32::try_from(bytes).unwrap();
+    assert_eq!(check(&fixture, &params, &block), Ok(()));
+    params.consensus.max_block_bytes -= 1;
+    let expected = StructureError::TooLarge { bytes, max: bytes - 1 };
+    assert_eq!(check(&fixture, &params, &block), Err(BlockError::Structure(expected)));
 }
 
 #[test]
@@ -198,30 +223,30 @@ fn inputs() {
     let first = fixture.subsidy();
     let mature = fixture.mature();
     let missing = fixture.next(vec![first.clone(), spend(&[nowhere()], vec![Amount(1)])]);
-    assert_eq!(fixture.refused(missing).reject_reason(), "missing-inputs");
+    assert_eq!(fixture.refused(&missing).reject_reason(), "missing-inputs");
 
     // An output of a later transaction of the same block does not exist yet.
     let early = spend(&[mature], vec![Amount(2)]);
     let late = spend(&[output(&early, 0)], vec![Amount(1)]);
     let reversed = fixture.next(vec![first.clone(), late, early.clone()]);
-    assert_eq!(fixture.refused(reversed).reject_reason(), "missing-inputs");
+    assert_eq!(fixture.refused(&reversed).reject_reason(), "missing-inputs");
 
     let again = spend(&[mature], vec![Amount(3)]);
     let double = fixture.next(vec![first.clone(), early, again]);
-    assert_eq!(fixture.refused(double).reject_reason(), "double-spend");
+    assert_eq!(fixture.refused(&double).reject_reason(), "double-spend");
 
     let immature = spend(&[output(&fixture.coinbases[1], 0)], vec![Amount(1)]);
     let immature = fixture.next(vec![first.clone(), immature]);
-    let error = fixture.refused(immature);
+    let error = fixture.refused(&immature);
     assert_eq!(error.reject_reason(), "bad-txns-premature-spend-of-coinbase");
     assert!(matches!(error, BlockError::ImmatureSpend { age: 99, required: 100, .. }));
 
     let own = fixture.next(vec![first.clone(), spend(&[output(&first, 0)], vec![Amount(1)])]);
-    assert_eq!(fixture.refused(own).reject_reason(), "bad-txns-premature-spend-of-coinbase");
+    assert_eq!(fixture.refused(&own).reject_reason(), "bad-txns-premature-spend-of-coinbase");
 
     let value = fixture.params.subsidy(Height(1));
     let more = fixture.next(vec![first, spend(&[mature], vec![Amount(value.0 + 1)])]);
-    assert_eq!(fixture.refused(more).reject_reason(), "bad-txns-in-belowout");
+    assert_eq!(fixture.refused(&more).reject_reason(), "bad-txns-in-belowout");
 }
 
 #[test]
@@ -238,7 +263,7 @@ fn spent_output_cannot_be_spent_by_a_later_block() {
     let rejected = outcome.failure.unwrap();
     assert_eq!((rejected.height, rejected.error.reject_reason()), (Height(102), "missing-inputs"));
     // And in the next, where it is gone.
-    assert_eq!(fixture.refused(second).reject_reason(), "missing-inputs");
+    assert_eq!(fixture.refused(&second).reject_reason(), "missing-inputs");
 }
 
 #[test]
@@ -246,13 +271,13 @@ fn coinbase_claim() {
     let mut fixture = Fixture::new();
     let subsidy = fixture.params.subsidy(Height(fixture.height()));
     let greedy = fixture.next(vec![coinbase(0, Amount(subsidy.0 + 1))]);
-    let error = fixture.refused(greedy);
+    let error = fixture.refused(&greedy);
     assert_eq!(error.reject_reason(), "bad-cb-amount");
     assert!(!error.is_body_mismatch());
     let fee = 5;
     let spending = spend(&[fixture.mature()], vec![Amount(fixture.params.subsidy(Height(1)).0 - fee)]);
     let greedy = fixture.next(vec![coinbase(0, Amount(subsidy.0 + fee + 1)), spending.clone()]);
-    assert_eq!(fixture.refused(greedy).reject_reason(), "bad-cb-amount");
+    assert_eq!(fixture.refused(&greedy).reject_reason(), "bad-cb-amount");
     fixture.accepted(vec![coinbase(0, Amount(subsidy.0 + fee)), spending]);
 }
 
@@ -318,27 +343,8 @@ fn networks_with_bip30_refuse_to_overwrite() {
     assert_eq!(outcome.failure.unwrap().error.reject_reason(), "bad-txns-BIP30");
 }
 
-/// The block rules alone, with parameters of the test's own.
-struct Context<'a> {
-    params: &'a ChainParams,
-    parent: BlockHash,
-    height: Height,
-}
-
-impl<'a> Context<'a> {
-    fn new(fixture: &Fixture, params: &'a ChainParams) -> Self {
-        Self { params, parent: fixture.chain.tip().hash, height: Height(fixture.height()) }
-    }
-
-    fn check(&self, mut block: Block) -> BlockError {
-        block.header.merkle_root = block.merkle_root();
-        let candidate = with_id(block);
-        let txids = candidate.block.txids();
-        let context = dilithion_chain::validate::Context {
-            params: self.params,
-            height: self.height,
-            parent: self.parent,
-        };
-        dilithion_chain::validate::check_block(&candidate, &txids, &context).unwrap_err()
-    }
+/// The rules of a block alone, with parameters of the test's own.
+fn check(fixture: &Fixture, params: &ChainParams, block: &Block) -> Result<(), BlockError> {
+    let context = Context { params, height: Height(fixture.height()), parent: fixture.chain.tip().hash };
+    check_block(&with_id(block.clone()), &block.txids(), &context)
 }

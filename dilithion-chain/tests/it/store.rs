@@ -313,34 +313,63 @@ fn a_damaged_coin_is_found() {
 }
 
 #[test]
-fn another_tip_or_parent_is_found() {
+fn another_tip_is_found() {
     let (params, blocks) = recorded::first_500();
-    // The hash of the tip follows the height in its header record, and stands alone in the metadata.
-    for (find, check) in [
-        (
-            blocks[9].hash,
-            (|damage| matches!(damage, Damage::Tip { .. } | Damage::Index { .. })) as fn(&Damage) -> bool,
-        ),
-        (params.genesis.hash, |damage| {
-            matches!(damage, Damage::Genesis { .. } | Damage::Index { .. } | Damage::Link { .. })
-        }),
-    ] {
-        let dir = tempfile::tempdir().unwrap();
-        let mut chain = open(dir.path(), &params);
-        import(&mut chain, &blocks[..10], 10);
-        drop(chain);
-        let name: &[u8] = if find == params.genesis.hash { b"genesis_hash" } else { b"last_hash" };
-        let mut record = name.to_vec();
-        record.extend_from_slice(find.as_bytes());
-        let file = dir.path().join("data.mdb");
-        // LMDB may pad a key of odd length by nothing: name and value are adjacent.
-        let last = record.len() - 1;
-        damage(&file, &record, &flipped(&record, last));
-        let error = refused(Chainstate::open(dir.path(), Arc::clone(&params), small()));
-        match error {
-            StoreError::Integrity(error) => assert!(check(&error.damage), "{error}"),
-            StoreError::Genesis { .. } => assert_eq!(find, params.genesis.hash),
-            error => panic!("{error}"),
-        }
-    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut chain = open(dir.path(), &params);
+    import(&mut chain, &blocks[..10], 10);
+    drop(chain);
+    let record = [b"last_hash", &blocks[9].hash.as_bytes()[..]].concat();
+    damage(&dir.path().join("data.mdb"), &record, &flipped(&record, 9));
+    let mut recorded = blocks[9].hash.to_bytes();
+    recorded[0] ^= 1;
+    let expected = IntegrityError {
+        height: Height(10),
+        damage: Damage::Tip { recorded: BlockHash::from_bytes(recorded), found: blocks[9].hash },
+    };
+    let error = refused(Chainstate::open(dir.path(), params, small()));
+    assert!(matches!(&error, StoreError::Integrity(error) if *error == expected), "{error}");
+}
+
+#[test]
+fn another_parent_is_found() {
+    let (params, blocks) = recorded::first_500();
+    let dir = tempfile::tempdir().unwrap();
+    let mut chain = open(dir.path(), &params);
+    import(&mut chain, &blocks[..10], 10);
+    drop(chain);
+    let victim = &blocks[6];
+    let header = victim.block.header.to_bytes();
+    let record = [&victim.hash.as_bytes()[..], &7_u32.to_be_bytes(), &[1], &header].concat();
+    // The first byte of the parent, after hash, height, flag and the header's version.
+    damage(&dir.path().join("data.mdb"), &record, &flipped(&record, 32 + 4 + 1 + 4));
+    let mut found = blocks[5].hash.to_bytes();
+    found[0] ^= 1;
+    let expected = IntegrityError {
+        height: Height(7),
+        damage: Damage::Link {
+            hash: victim.hash,
+            expected: blocks[5].hash,
+            found: BlockHash::from_bytes(found),
+        },
+    };
+    let error = refused(Chainstate::open(dir.path(), params, small()));
+    assert!(matches!(&error, StoreError::Integrity(error) if *error == expected), "{error}");
+}
+
+#[test]
+fn a_missing_block_is_found() {
+    let (params, blocks) = recorded::first_500();
+    let dir = tempfile::tempdir().unwrap();
+    let mut chain = open(dir.path(), &params);
+    import(&mut chain, &blocks[..10], 10);
+    drop(chain);
+    // In the table of heights, number and hash stand together: another hash is not in the index.
+    let record = [&6_u64.to_be_bytes()[..], blocks[5].hash.as_bytes()].concat();
+    damage(&dir.path().join("data.mdb"), &record, &flipped(&record, 8));
+    let error = refused(Chainstate::open(dir.path(), params, small()));
+    assert!(matches!(
+        error,
+        StoreError::Integrity(IntegrityError { height: Height(6), damage: Damage::Index { .. } })
+    ),);
 }
