@@ -171,6 +171,24 @@ fn a_computed_id_beats_a_claimed_one() {
 }
 
 #[test]
+fn a_header_under_a_false_id_comes_back_under_its_own() {
+    let headers = chain(30, 1);
+    let lie = mine(with_false_claim(&headers, 20)[20]);
+    let mut batch = headers.clone();
+    batch[20] = lie;
+    let mut manager = manager_with(gullible());
+    let bobs = queue(&mut manager, BOB, &batch[..21]);
+    let mut alices = queue(&mut manager, ALICE, &batch);
+    alices.decide(&mut manager);
+    assert_eq!(manager.find(&lie).map(|(hash, _)| hash), Some(id(&headers[20])));
+    // It is a fair header in itself; only its id was a lie.
+    let log = bobs.finish(&mut manager);
+    assert_eq!((log.false_claims.len(), log.false_claims[0].peer), (1, ALICE));
+    assert_eq!((log.accepted[0].count, log.accepted[0].last), (1, id(&lie)));
+    assert_eq!(manager.find(&lie).map(|(hash, _)| hash), Some(id(&lie)));
+}
+
+#[test]
 fn one_hash_may_decide_for_one_batch_and_against_another() {
     let mut headers = chain(20, 1);
     headers.extend(branch_of_bits(&headers[19], 1, 1, HARDER));

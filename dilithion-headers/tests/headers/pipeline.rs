@@ -1,7 +1,7 @@
 //! A batch's way from the wire to ready heights.
 
 use dilithion_headers::{HeaderFault, HeadersConfig, HeadersError, HeadersManager, JobPriority};
-use dilithion_pow::CompactTarget;
+use dilithion_pow::{CompactTarget, Target};
 use dilithion_wire::{BlockHash, BlockHeader, Height, MAX_HEADERS_PER_MESSAGE, Misbehaviour};
 
 use crate::common::*;
@@ -229,6 +229,35 @@ fn a_last_header_without_work_drops_the_batch() {
     assert_eq!((log.false_claims[0].peer, log.false_claims[0].hash), (ALICE, id(&headers[9])));
     assert_eq!(log.false_claims[0].height, Height(10));
     assert_eq!(manager.len(), 1);
+}
+
+#[test]
+fn a_hash_counts_even_if_another_batch_was_faster() {
+    let headers = chain(30, 1);
+    let mut manager = manager_with(HeadersConfig { spot_checks: 0, ..config() });
+    let mut alices = queue(&mut manager, ALICE, &headers);
+    let bobs = queue(&mut manager, BOB, &headers[..20]);
+    alices.decide(&mut manager);
+    assert!(!manager.is_verified(&id(&headers[19])));
+    let bobs = bobs.finish(&mut manager);
+    assert_eq!((bobs.hashed, bobs.accepted[0].count), (1, 0));
+    assert_eq!(bobs.verified, [id(&headers[19])]);
+    assert!(manager.is_verified(&id(&headers[19])));
+}
+
+#[test]
+fn work_must_grow_and_not_overflow() {
+    let with_bits = |prev_hash, bits| BlockHeader { prev_hash, bits, ..chain(1, 1)[0] };
+    let huge = 0x0300_0001; // target 1, work nearly 2^256
+    let headers = [
+        with_bits(id(&genesis()), huge),
+        BlockHeader { time: GENESIS_TIME + 2 * SPACING, ..with_bits(BlockHash::ZERO, huge) },
+    ];
+    assert_eq!(fault(&headers, config()), HeaderFault::Target { bits: huge });
+    let without_work = 0x0101_0008; // a target, but the work's 64 bits are shifted out of the number
+    assert_ne!(CompactTarget(without_work).target(), Target::ZERO);
+    let headers = [with_bits(id(&genesis()), without_work)];
+    assert_eq!(fault(&headers, config()), HeaderFault::Target { bits: without_work });
 }
 
 #[test]
