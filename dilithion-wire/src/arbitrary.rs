@@ -4,7 +4,10 @@ use bytes::Bytes;
 use quickcheck::{Arbitrary, Gen};
 
 use crate::{
-    Amount, Block, BlockHash, BlockHeader, Hash256, MerkleRoot, OutPoint, Transaction, TxIn, TxOut, Txid,
+    Address, Amount, Block, BlockHash, BlockHeader, BlockTxn, Command, CompactBlock, GetBlockTxn, GetBlocks,
+    GetHeaders, Hash256, Inventory, InventoryKind, MerkleRoot, Message, OutPoint, PrefilledTransaction,
+    Reject, RejectCode, SendCompact, Services, ShortId, TimedAddress, Transaction, TxIn, TxOut, Txid,
+    VersionMessage,
 };
 
 fn bytes32(g: &mut Gen) -> [u8; 32] {
@@ -84,5 +87,106 @@ impl Arbitrary for Transaction {
 impl Arbitrary for Block {
     fn arbitrary(g: &mut Gen) -> Self {
         Self { header: BlockHeader::arbitrary(g), transactions: few(g, 1) }
+    }
+}
+
+impl Arbitrary for Address {
+    fn arbitrary(g: &mut Gen) -> Self {
+        Self {
+            services: Services(u64::arbitrary(g)),
+            ip: std::array::from_fn(|_| u8::arbitrary(g)),
+            port: u16::arbitrary(g),
+        }
+    }
+}
+
+impl Arbitrary for TimedAddress {
+    fn arbitrary(g: &mut Gen) -> Self {
+        Self { time: u32::arbitrary(g), address: Address::arbitrary(g) }
+    }
+}
+
+impl Arbitrary for Inventory {
+    fn arbitrary(g: &mut Gen) -> Self {
+        Self { kind: InventoryKind::from_u32(u32::arbitrary(g) % 8), hash: Hash256::arbitrary(g) }
+    }
+}
+
+impl Arbitrary for PrefilledTransaction {
+    fn arbitrary(g: &mut Gen) -> Self {
+        Self { position: u64::arbitrary(g), transaction: Transaction::arbitrary(g) }
+    }
+}
+
+impl Arbitrary for ShortId {
+    fn arbitrary(g: &mut Gen) -> Self {
+        Self(std::array::from_fn(|_| u8::arbitrary(g)))
+    }
+}
+
+impl Arbitrary for VersionMessage {
+    fn arbitrary(g: &mut Gen) -> Self {
+        Self {
+            version: i32::arbitrary(g),
+            services: Services(u64::arbitrary(g)),
+            time: i64::arbitrary(g),
+            receiver: Address::arbitrary(g),
+            sender: Address::arbitrary(g),
+            nonce: u64::arbitrary(g),
+            user_agent: text(g, 256),
+            start_height: i32::arbitrary(g),
+            relay: bool::arbitrary(g),
+            genesis: Option::arbitrary(g),
+        }
+    }
+}
+
+/// A text of at most `max` bytes.
+fn text(g: &mut Gen, max: usize) -> String {
+    crate::text::head(&String::arbitrary(g), max).to_owned()
+}
+
+impl Arbitrary for Message {
+    fn arbitrary(g: &mut Gen) -> Self {
+        match u8::arbitrary(g) % 21 {
+            0 => Self::Version(VersionMessage::arbitrary(g)),
+            1 => Self::Verack,
+            2 => Self::Ping(u64::arbitrary(g)),
+            3 => Self::Pong(u64::arbitrary(g)),
+            4 => Self::GetAddr,
+            5 => Self::Addr(few(g, 0)),
+            6 => Self::Inv(few(g, 0)),
+            7 => Self::GetData(few(g, 0)),
+            8 => Self::GetHeaders(GetHeaders { locator: few(g, 0), stop: BlockHash::arbitrary(g) }),
+            9 => Self::Headers(few(g, 0)),
+            10 => Self::GetBlocks(GetBlocks {
+                version: u32::arbitrary(g),
+                locator: few(g, 0),
+                stop: BlockHash::arbitrary(g),
+            }),
+            11 => Self::Block(Block::arbitrary(g)),
+            // Long enough for the window of sizes.
+            12 => Self::Tx(Transaction { inputs: few(g, 2), ..Transaction::arbitrary(g) }),
+            13 => Self::Mempool,
+            14 => Self::Reject(Reject {
+                command: text(g, 12),
+                code: RejectCode(u8::arbitrary(g)),
+                reason: text(g, 200),
+            }),
+            15 => Self::SendHeaders,
+            16 => Self::SendCompact(SendCompact {
+                high_bandwidth: bool::arbitrary(g),
+                version: u64::arbitrary(g),
+            }),
+            17 => Self::CompactBlock(CompactBlock {
+                header: BlockHeader::arbitrary(g),
+                nonce: u64::arbitrary(g),
+                prefilled: few(g, 0),
+                short_ids: few(g, 0),
+            }),
+            18 => Self::GetBlockTxn(GetBlockTxn { block: BlockHash::arbitrary(g), positions: few(g, 0) }),
+            19 => Self::BlockTxn(BlockTxn { block: BlockHash::arbitrary(g), transactions: few(g, 0) }),
+            _ => Self::Unknown { command: Command::from_static("dnalping"), payload: script(g) },
+        }
     }
 }

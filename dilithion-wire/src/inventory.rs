@@ -1,0 +1,121 @@
+//! Names of things that nodes exchange.
+
+use bytes::BufMut;
+
+use crate::encode::{Decode, DecodeError, Encode};
+use crate::hash::{BlockHash, Hash256, Txid};
+use crate::reader::Reader;
+
+/// What an [`Inventory`] item names (spec: wire §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InventoryKind {
+    /// A transaction.
+    Tx,
+    /// A block.
+    Block,
+    /// A filtered block, which no node serves.
+    FilteredBlock,
+    /// A compact block, which no node serves when asked like this.
+    CompactBlock,
+    /// Something else. The item is to be skipped; each costs its sender
+    /// [`BadInventoryKind`](crate::Misbehaviour::BadInventoryKind).
+    Other(u32),
+}
+
+impl InventoryKind {
+    /// The number on the wire.
+    #[must_use]
+    pub const fn to_u32(self) -> u32 {
+        match self {
+            Self::Tx => 1,
+            Self::Block => 2,
+            Self::FilteredBlock => 3,
+            Self::CompactBlock => 4,
+            Self::Other(kind) => kind,
+        }
+    }
+
+    /// From the number on the wire.
+    #[must_use]
+    pub const fn from_u32(kind: u32) -> Self {
+        match kind {
+            1 => Self::Tx,
+            2 => Self::Block,
+            3 => Self::FilteredBlock,
+            4 => Self::CompactBlock,
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// Something a node has or wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Inventory {
+    /// What it is.
+    pub kind: InventoryKind,
+    /// Its id.
+    pub hash: Hash256,
+}
+
+impl Inventory {
+    /// Bytes of an item.
+    pub const SIZE: usize = 36;
+
+    /// A block.
+    #[must_use]
+    pub fn block(hash: BlockHash) -> Self {
+        Self { kind: InventoryKind::Block, hash: hash.into() }
+    }
+
+    /// A transaction.
+    #[must_use]
+    pub fn tx(txid: Txid) -> Self {
+        Self { kind: InventoryKind::Tx, hash: txid.into() }
+    }
+}
+
+impl Encode for Inventory {
+    fn encode(&self, out: &mut impl BufMut) {
+        out.put_u32_le(self.kind.to_u32());
+        self.hash.encode(out);
+    }
+
+    fn encoded_len(&self) -> usize {
+        Self::SIZE
+    }
+}
+
+impl Decode for Inventory {
+    fn decode(reader: &mut Reader) -> Result<Self, DecodeError> {
+        Ok(Self {
+            kind: InventoryKind::from_u32(reader.u32("inventory kind")?),
+            hash: Hash256::decode(reader)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quickcheck::quickcheck;
+
+    use super::*;
+    use crate::limits::Limits;
+
+    #[test]
+    fn constructors_name_the_kind() {
+        let block = Inventory::block(BlockHash::from_bytes([1; 32]));
+        assert_eq!(block.encode_to_vec()[..5], [2, 0, 0, 0, 1]);
+        assert_eq!(Inventory::tx(Txid::ZERO).kind, InventoryKind::Tx);
+    }
+
+    quickcheck! {
+        fn round_trip(item: Inventory) -> bool {
+            Inventory::decode_exact(item.encode_to_vec().into(), &Limits::default()) == Ok(item)
+        }
+
+        fn kinds_are_one_to_one(kind: u32) -> bool {
+            InventoryKind::from_u32(kind).to_u32() == kind && InventoryKind::from_u32(kind % 8).to_u32() == kind % 8
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! `version`.
+
+use bytes::BufMut;
+
+use crate::address::{Address, Services};
+use crate::compact_size::{put_var_bytes, var_bytes_len};
+use crate::encode::{Decode, DecodeError, Encode};
+use crate::hash::BlockHash;
+use crate::limits::MAX_USER_AGENT_BYTES;
+use crate::reader::Reader;
+use crate::text;
+
+/// How this node introduces itself.
+pub const USER_AGENT: &str = "Dilithion:1.0.0";
+
+/// A node introduces itself (spec: wire §2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionMessage {
+    /// Version of the protocol.
+    pub version: i32,
+    /// What the node offers.
+    pub services: Services,
+    /// Its clock, in seconds since 1970.
+    pub time: i64,
+    /// Whom it speaks to.
+    pub receiver: Address,
+    /// Its own address, as far as it knows.
+    pub sender: Address,
+    /// A random number, by which a node recognises itself.
+    pub nonce: u64,
+    /// Name of its program: at most [`MAX_USER_AGENT_BYTES`]; what is longer is cut when it is encoded.
+    pub user_agent: String,
+    /// Height of its chain.
+    pub start_height: i32,
+    /// Whether it wants to hear of transactions. Taken for true if the message ends before it.
+    pub relay: bool,
+    /// Id of its genesis block. Mainnet demands it; other nodes ignore it (spec: wire §3).
+    pub genesis: Option<BlockHash>,
+}
+
+impl VersionMessage {
+    fn user_agent(&self) -> &[u8] {
+        text::head(&self.user_agent, MAX_USER_AGENT_BYTES).as_bytes()
+    }
+}
+
+impl Encode for VersionMessage {
+    fn encode(&self, out: &mut impl BufMut) {
+        out.put_i32_le(self.version);
+        out.put_u64_le(self.services.0);
+        out.put_i64_le(self.time);
+        self.receiver.encode(out);
+        self.sender.encode(out);
+        out.put_u64_le(self.nonce);
+        put_var_bytes(out, self.user_agent());
+        out.put_i32_le(self.start_height);
+        out.put_u8(self.relay.into());
+        if let Some(genesis) = &self.genesis {
+            genesis.encode(out);
+        }
+    }
+
+    fn encoded_len(&self) -> usize {
+        size_of::<i32>()
+            + size_of::<u64>()
+            + size_of::<i64>()
+            + self.receiver.encoded_len()
+            + self.sender.encoded_len()
+            + size_of::<u64>()
+            + var_bytes_len(self.user_agent())
+            + size_of::<i32>()
+            + size_of::<u8>()
+            + self.genesis.as_ref().map_or(0, Encode::encoded_len)
+    }
+}
+
+impl Decode for VersionMessage {
+    fn decode(reader: &mut Reader) -> Result<Self, DecodeError> {
+        Ok(Self {
+            version: reader.i32("protocol version")?,
+            services: Services(reader.u64("services")?),
+            time: reader.i64("time")?,
+            receiver: Address::decode(reader)?,
+            sender: Address::decode(reader)?,
+            nonce: reader.u64("nonce")?,
+            user_agent: text::from_wire(&reader.var_bytes("user agent", MAX_USER_AGENT_BYTES)?),
+            start_height: reader.i32("start height")?,
+            relay: reader.remaining() == 0 || reader.u8("relay flag")? != 0,
+            genesis: trailing_genesis(reader)?,
+        })
+    }
+}
+
+/// A whole hash, or nothing: a few bytes more are what any message may have behind it (spec: wire §1.6).
+fn trailing_genesis(reader: &mut Reader) -> Result<Option<BlockHash>, DecodeError> {
+    let whole = reader.remaining() >= BlockHash::ZERO.encoded_len();
+    whole.then(|| BlockHash::decode(reader)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn version() -> VersionMessage {
+        let nowhere = Address::from(SocketAddr::from(([0; 4], 0)));
+        VersionMessage {
+            version: 70_001,
+            services: Services::NETWORK,
+            time: 1_700_000_000,
+            receiver: nowhere,
+            sender: nowhere,
+            nonce: 1,
+            user_agent: USER_AGENT.to_owned(),
+            start_height: 5,
+            relay: false,
+            genesis: None,
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Result<VersionMessage, DecodeError> {
+        VersionMessage::decode(&mut Reader::new(Bytes::copy_from_slice(bytes)))
+    }
+
+    #[test]
+    fn the_end_may_be_missing_or_longer() {
+        let bytes = version().encode_to_vec();
+        assert_eq!(decode(&bytes), Ok(version()));
+        let without_relay = VersionMessage { relay: true, ..version() };
+        assert_eq!(decode(&bytes[..bytes.len() - 1]), Ok(without_relay));
+        assert!(decode(&bytes[..bytes.len() - 2]).is_err());
+        for (more, genesis) in [
+            (31, None),
+            (32, Some(BlockHash::from_bytes([7; 32]))),
+            (40, Some(BlockHash::from_bytes([7; 32]))),
+        ] {
+            let longer = [bytes.as_slice(), &vec![7; more]].concat();
+            assert_eq!(decode(&longer), Ok(VersionMessage { genesis, ..version() }));
+        }
+    }
+
+    #[test]
+    fn user_agents_are_bounded() {
+        let long = |bytes| VersionMessage { user_agent: "x".repeat(bytes), ..version() };
+        assert_eq!(decode(&long(256).encode_to_vec()), Ok(long(256)));
+        assert_eq!(decode(&long(300).encode_to_vec()), Ok(long(256)), "cut by the sender");
+        let mut bytes = long(256).encode_to_vec();
+        // Claim one more than the limit, and have it.
+        bytes.splice(80..83, [0xfd, 1, 1]);
+        bytes.push(0);
+        assert!(matches!(decode(&bytes), Err(DecodeError::TooLong { bytes: 257, max: 256, .. })));
+    }
+
+    #[test]
+    fn an_odd_user_agent_is_replaced_not_refused() {
+        let mut bytes = version().encode_to_vec();
+        bytes[81] = 0xff;
+        assert_eq!(decode(&bytes).unwrap().user_agent, "?ilithion:1.0.0");
+    }
+}

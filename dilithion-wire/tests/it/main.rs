@@ -1,0 +1,15 @@
+//! The crate against what the reference nodes said and computed.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+#[cfg(feature = "chain-file")]
+mod chain_files;
+mod examples;
+mod recorded;
+mod sessions;
+mod vectors;
+
+use bytes::Bytes;
+
+fn unhex(text: &str) -> Bytes {
+    hex::decode(text).unwrap().into()
+}
