@@ -1,4 +1,70 @@
-//! Types, peer-to-peer messages and network parameters of the Dilithion chain.
+//! Types, peer-to-peer messages, stream codec and network parameters of the Dilithion chain.
+//!
+//! ```
+//! use dilithion_wire::{ChainParams, Height, Inventory, Message, RawMessage};
+//!
+//! let params = ChainParams::testnet();
+//! let genesis = params.genesis_block();
+//! assert_eq!(genesis.merkle_root(), genesis.header.merkle_root);
+//! assert_eq!(params.subsidy(Height(210_000)).to_string(), "25.00000000");
+//!
+//! // What a peer asks, as it travels without its frame, and what we understand.
+//! let asked = Message::GetData(vec![Inventory::block(params.genesis.hash)]);
+//! let RawMessage { command, payload } = asked.to_raw();
+//! assert_eq!((command.as_str(), payload.len()), ("getdata", 37));
+//! let understood = RawMessage { command, payload }.decode(&params.limits)?;
+//! assert_eq!(understood, asked);
+//!
+//! // The answer.
+//! let answer = Message::Block(genesis).to_raw();
+//! assert_eq!(answer.payload.len(), 215);
+//!
+//! // Nonsense has a price.
+//! let nonsense = RawMessage { payload: answer.payload.slice(..100), ..answer };
+//! let error = nonsense.decode(&params.limits).unwrap_err();
+//! assert_eq!(error.to_string(), "`block`: transactions needs 134 bytes, 19 are left");
+//! assert_eq!(error.misbehaviour().score(), 10);
+//! # Ok::<(), dilithion_wire::MessageError>(())
+//! ```
+//!
+//! # Contents
+//!
+//! * Ids: [`BlockHash`], [`Txid`], [`MerkleRoot`], [`Hash256`]; numbers: [`Height`], [`Amount`], [`PeerId`]; the hash
+//!   function of all but block ids: [`sha3_256`], [`sha3_256d`].
+//! * The chain: [`BlockHeader`], [`Block`], [`Transaction`] with [`TxIn`], [`TxOut`], [`OutPoint`]; [`merkle_root`].
+//! * Bytes: [`Encode`], [`Decode`] from a [`Reader`] within [`Limits`], [`CompactSize`], [`DecodeError`].
+//! * Messages: [`Message`] is what is said, [`RawMessage`] how it travels; [`Command`], [`MessageError`],
+//!   [`Misbehaviour`]. Parts: [`VersionMessage`], [`Address`], [`Inventory`], [`GetHeaders`], [`CompactBlock`] ….
+//! * The stream: [`FrameHeader`], [`FrameError`], [`Magic`], [`checksum`], and `MessageCodec` with the feature `codec`.
+//! * Networks: [`ChainParams`], with the feature `chain-file` also from a TOML file.
+//!
+//! # Messages
+//!
+//! All integers are little-endian. `n ×` is a [`CompactSize`] count and so many of what follows; `text` is a [`CompactSize`] length
+//! and so many bytes. What follows a message in its payload is ignored. A payload outside its bounds costs the sender
+//! [`Misbehaviour::PayloadSize`], a count above its bound what [`Counted`] says (spec: wire §1.5, §2, §5.6).
+//!
+//! | command | [`Message`] | payload | bytes | at most |
+//! |---|---|---|---|---|
+//! | `version` | [`Version`](Message::Version) | version `i32`, services `u64`, time `i64`, receiver address, sender address, nonce `u64`, user agent text, start height `i32`, relay `u8`, (genesis hash) | 85 – 400 | user agent of 256 bytes |
+//! | `verack` | [`Verack`](Message::Verack) | | 0 | |
+//! | `ping`, `pong` | [`Ping`](Message::Ping), [`Pong`](Message::Pong) | nonce `u64` | 8 | |
+//! | `getaddr` | [`GetAddr`](Message::GetAddr) | | 0 | |
+//! | `addr` | [`Addr`](Message::Addr) | n × (time `u32`, address: services `u64`, IPv6, port `u16`) | 1 – 900,000 | 50,000 |
+//! | `inv`, `getdata` | [`Inv`](Message::Inv), [`GetData`](Message::GetData) | n × (kind `u32`, hash) | 1 – 1,800,000 | 50,000 |
+//! | `getheaders` | [`GetHeaders`](Message::GetHeaders) | n × hash, stop hash | 33 – 8236 | 32 hashes |
+//! | `headers` | [`Headers`](Message::Headers) | n × (header of 80 bytes, `0`) | 1 – 290,009 | 2000 |
+//! | `getblocks` | [`GetBlocks`](Message::GetBlocks) | version `u32`, n × hash, stop hash | 36 – 8236 | 32 hashes |
+//! | `block` | [`Block`](Message::Block) | header, byte length of the rest, n × transaction | 80 – 8,388,608 | [`Limits::max_blob_bytes`] |
+//! | `tx` | [`Tx`](Message::Tx) | transaction: version `i32`, n × input, n × output, lock time `u32` | 60 – 1,048,576 | 10,000 inputs, 10,000 outputs |
+//! | `mempool` | [`Mempool`](Message::Mempool) | | 0 | |
+//! | `reject` | [`Reject`](Message::Reject) | command, code `u8`, reason; lengths of texts in one byte | 1 – 1024 | reason of 200 bytes |
+//! | `sendheaders` | [`SendHeaders`](Message::SendHeaders) | | 0 | |
+//! | `sendcmpct` | [`SendCompact`](Message::SendCompact) | high bandwidth `u8`, version `u64` | 9 | |
+//! | `cmpctblock` | [`CompactBlock`](Message::CompactBlock) | header, nonce `u64`, n × (position, transaction), n × 6 bytes | 80 – 8,388,608 | 10,000, 100,000 |
+//! | `getblocktxn` | [`GetBlockTxn`](Message::GetBlockTxn) | block hash, n × position | 33 – 200,033 | 50,000 |
+//! | `blocktxn` | [`BlockTxn`](Message::BlockTxn) | block hash, n × transaction | 33 – 8,388,608 | 100,000 |
+//! | others | [`Unknown`](Message::Unknown) | anything | | |
 
 mod address;
 mod amount;
@@ -60,3 +126,8 @@ pub use params::{
 };
 pub use reader::Reader;
 pub use transaction::{OutPoint, Transaction, TxIn, TxOut};
+
+/// The example of the README is a test.
+#[cfg(all(doctest, feature = "codec"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

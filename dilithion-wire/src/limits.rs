@@ -56,7 +56,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Of mainnet, and the default: no network has more generous ones.
+    /// Of mainnet. No built-in network has larger sizes.
     pub const MAINNET: Self = Self {
         max_blob_bytes: M_MAX_BLOB_BYTES,
         max_script_sig: M_MAX_SCRIPT_SIG,
