@@ -1,1 +1,46 @@
-//! dilithion-node
+//! A Dilithion node: sync coordinator, connections and operations.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`sync`] | the coordinator of initial block download: events in, actions out, no IO |
+//! | [`net`] | connections on tokio: handshake, routing, serving blocks |
+//! | [`stage`] | the engine thread that drives the coordinator, and the validator thread that owns the store |
+//! | [`node`] | puts these together: [`Node::start`] |
+//! | [`mod@import`], [`records`] | files of block records |
+//! | [`probe`] | measures how fast a node answers |
+//! | [`demo`] | three nodes on loopback |
+//! | [`json`] | blocks, transactions and messages as JSON |
+//! | [`cli`] | the command line |
+//! | [`clock`], [`random`] | the only places that read a clock, or draw a number |
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use dilithion_node::{Node, NodeConfig};
+//! use dilithion_wire::ChainParams;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut config = NodeConfig::new(Arc::new(ChainParams::testnet()), "/tmp/dilithion");
+//! config.net.peers.push("127.0.0.1:18444".parse()?);
+//! let node = Node::start(config).await?;
+//! let mut status = node.status();
+//! status.wait_for(|status| status.chain_height.0 >= 100).await?;
+//! node.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod cli;
+pub mod clock;
+pub mod demo;
+pub mod import;
+pub mod json;
+pub mod net;
+pub mod node;
+pub mod probe;
+pub mod random;
+pub mod records;
+pub mod stage;
+pub mod sync;
+
+pub use node::{Node, NodeConfig, NodeError};

@@ -1,0 +1,341 @@
+//! The commands and their options. Scripts rely on these names.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use dilithion_pow::PowMode;
+use dilithion_wire::{ChainParams, Height};
+
+use crate::node::NodeConfig;
+
+/// A Dilithion node. Without a command it runs the demo.
+#[derive(Debug, Parser)]
+#[command(name = "dilithion-node", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a node until SIGINT or SIGTERM
+    Run(RunArgs),
+    /// Import block records: for each block a u32 LE length and the payload of its `block` message
+    Import {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        /// The network and its data.
+        chain: ChainArgs,
+    },
+    /// Export the chain as block records
+    Export {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        /// The network and its data.
+        chain: ChainArgs,
+    },
+    /// Decode hex (`-` reads it from standard input) and print it as JSON
+    Inspect {
+        #[command(subcommand)]
+        /// What the bytes are.
+        what: InspectWhat,
+        #[command(flatten)]
+        /// The network whose limits and proof of work apply.
+        chain: ChainArgs,
+    },
+    /// Read from the store, also while a node runs
+    Query {
+        #[command(subcommand)]
+        /// What to read.
+        what: QueryWhat,
+        #[command(flatten)]
+        /// The network and its data.
+        chain: ChainArgs,
+    },
+    /// Walk the store and check that it is a chain
+    CheckChain {
+        /// Compute the RandomX hash of every header again
+        #[arg(long)]
+        pow: bool,
+        #[command(flatten)]
+        /// The network and its data.
+        chain: ChainArgs,
+    },
+    /// Sync two fresh nodes from a third on this machine and show how
+    Demo,
+}
+
+/// What `inspect` decodes.
+#[derive(Debug, Subcommand)]
+pub enum InspectWhat {
+    /// An 80-byte block header
+    Header {
+        /// The bytes
+        hex: String,
+    },
+    /// A transaction
+    Tx {
+        /// The bytes
+        hex: String,
+    },
+    /// A block, as in a `block` message
+    Block {
+        /// The bytes
+        hex: String,
+    },
+    /// A whole message with its 24-byte header
+    Message {
+        /// The bytes
+        hex: String,
+    },
+}
+
+/// What `query` reads.
+#[derive(Debug, Subcommand)]
+pub enum QueryWhat {
+    /// The height of the tip
+    Height,
+    /// The id of the block at a height
+    Hash {
+        /// The height
+        height: u32,
+    },
+    /// The block at a height, as JSON
+    Block {
+        /// The height
+        height: u32,
+    },
+    /// The block at the tip, as JSON
+    Latest,
+    /// Number, sum and SHA3-256 digest of all unspent outputs
+    UtxoDigest,
+}
+
+/// A built-in network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Network {
+    /// The live network
+    Mainnet,
+    /// The public test network
+    Testnet,
+    /// A private network with trivial proof of work
+    Regtest,
+}
+
+impl Network {
+    fn params(self) -> ChainParams {
+        match self {
+            Self::Mainnet => ChainParams::mainnet(),
+            Self::Testnet => ChainParams::testnet(),
+            Self::Regtest => ChainParams::regtest(),
+        }
+    }
+
+    /// The data directory's name in the user's home, as the C++ nodes name theirs.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Mainnet => ".dilithion",
+            Self::Testnet => ".dilithion-testnet",
+            Self::Regtest => ".dilithion-regtest",
+        }
+    }
+}
+
+/// Which network, and where its data lies.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ChainArgs {
+    /// The network
+    #[arg(long, global = true, value_enum, conflicts_with_all = ["testnet", "chain"])]
+    pub network: Option<Network>,
+    /// Short for --network testnet
+    #[arg(long, global = true, conflicts_with = "chain")]
+    pub testnet: bool,
+    /// A chain file (TOML) with the parameters of a private network
+    #[arg(long, global = true, value_name = "FILE")]
+    pub chain: Option<PathBuf>,
+    /// The data directory [default: in the home directory]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub datadir: Option<PathBuf>,
+}
+
+impl ChainArgs {
+    fn built_in(&self) -> Network {
+        self.network.unwrap_or(if self.testnet { Network::Testnet } else { Network::Mainnet })
+    }
+
+    /// The network's parameters.
+    ///
+    /// # Errors
+    ///
+    /// If the chain file cannot be read or makes no sense.
+    pub fn params(&self) -> anyhow::Result<Arc<ChainParams>> {
+        let Some(file) = &self.chain else { return Ok(Arc::new(self.built_in().params())) };
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let params = ChainParams::from_toml(&text).with_context(|| format!("in {}", file.display()))?;
+        Ok(Arc::new(params))
+    }
+
+    /// The configuration of a node on this network, without connections.
+    ///
+    /// # Errors
+    ///
+    /// As [`ChainArgs::params`]; or if there is neither `--datadir` nor a home directory.
+    pub fn node_config(&self) -> anyhow::Result<NodeConfig> {
+        let params = self.params()?;
+        let datadir = match &self.datadir {
+            Some(datadir) => datadir.clone(),
+            None => {
+                let home = std::env::home_dir().context("no home directory; use --datadir")?;
+                let folder = match &self.chain {
+                    Some(_) => format!(".dilithion-{}", params.name),
+                    None => self.built_in().folder().to_owned(),
+                };
+                home.join(folder)
+            }
+        };
+        Ok(NodeConfig::new(params, datadir))
+    }
+}
+
+/// Options of `run`.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    #[command(flatten)]
+    /// The network and its data.
+    pub chain: ChainArgs,
+    /// Listen on this port [default: the network's]
+    #[arg(long, value_name = "N")]
+    pub port: Option<u16>,
+    /// Listen on this address
+    #[arg(long, value_name = "IP", default_value = "0.0.0.0")]
+    pub bind: IpAddr,
+    /// Accept no connections
+    #[arg(long, conflicts_with_all = ["port", "bind"])]
+    pub no_listen: bool,
+    /// Connect to this peer and to nobody else; may be repeated
+    #[arg(long, value_name = "IP:PORT")]
+    pub connect: Vec<SocketAddr>,
+    /// Connect to this peer as well; may be repeated
+    #[arg(long, value_name = "IP:PORT")]
+    pub addnode: Vec<SocketAddr>,
+    /// Dial none of the network's seeds
+    #[arg(long)]
+    pub no_seeds: bool,
+    /// Port of the RPC server; reserved, this version has none
+    #[arg(long, value_name = "N")]
+    pub rpcport: Option<u16>,
+    /// RandomX with the 256 MiB cache, with the 2 GiB dataset, or as the backlog suggests
+    #[arg(long, value_name = "light|fast|auto", default_value = "light")]
+    pub pow: PowMode,
+    /// Hash threads [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Stop, with exit code 0, once this block is connected
+    #[arg(long, value_name = "N")]
+    pub stop_at_height: Option<u32>,
+    /// Log every message
+    #[arg(long, short, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Log only warnings and errors
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+impl RunArgs {
+    /// The node's configuration.
+    ///
+    /// # Errors
+    ///
+    /// As [`ChainArgs::node_config`].
+    pub fn node_config(&self) -> anyhow::Result<NodeConfig> {
+        let mut config = self.chain.node_config()?;
+        let port = self.port.unwrap_or(config.params.p2p_port);
+        config.net.listen = (!self.no_listen).then(|| SocketAddr::new(self.bind, port));
+        config.net.peers = self.connect.iter().chain(&self.addnode).copied().collect();
+        config.net.use_seeds = self.connect.is_empty() && !self.no_seeds;
+        if !self.connect.is_empty() {
+            config.net.peers.truncate(self.connect.len());
+        }
+        config.pow = self.pow;
+        config.threads = self.threads;
+        config.stop_at = self.stop_at_height.map(Height);
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn run_args(line: &str) -> RunArgs {
+        match Cli::try_parse_from(line.split(' ')).unwrap().command {
+            Some(Command::Run(args)) => args,
+            other => panic!("not run: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_documents_flags_are_accepted_as_written() {
+        let args = run_args(
+            "dilithion-node run --testnet --port=18444 --rpcport=18332 --connect=127.0.0.1:18445 --datadir=/tmp/x",
+        );
+        let config = args.node_config().unwrap();
+        assert_eq!(config.params.name, "testnet");
+        assert_eq!(config.net.listen, Some("0.0.0.0:18444".parse().unwrap()));
+        assert_eq!(config.net.peers, ["127.0.0.1:18445".parse().unwrap()]);
+    }
+
+    #[test]
+    fn connect_means_these_peers_only() {
+        let args = run_args(
+            "dilithion-node run --datadir /tmp/x --connect 127.0.0.1:1 --connect 127.0.0.1:2 --addnode 127.0.0.1:3",
+        );
+        let config = args.node_config().unwrap();
+        assert_eq!(config.net.peers.len(), 2);
+        assert!(!config.net.use_seeds);
+    }
+
+    #[test]
+    fn mainnet_dials_its_seeds_unless_told_not_to() {
+        let dials = |line: &str| run_args(line).node_config().unwrap().net.use_seeds;
+        assert!(dials("dilithion-node run --datadir /tmp/x"));
+        assert!(dials("dilithion-node run --datadir /tmp/x --addnode 127.0.0.1:3"));
+        assert!(!dials("dilithion-node run --datadir /tmp/x --no-seeds"));
+    }
+
+    #[test]
+    fn unknown_options_are_errors() {
+        assert!(Cli::try_parse_from(["dilithion-node", "run", "--nonsense"]).is_err());
+        assert!(Cli::try_parse_from(["dilithion-node", "run", "--network", "moon"]).is_err());
+    }
+
+    #[test]
+    fn chain_options_may_stand_before_and_after_the_inner_command() {
+        for line in
+            ["dilithion-node query --datadir /tmp/x hash 5", "dilithion-node query hash 5 --datadir /tmp/x"]
+        {
+            let Some(Command::Query { what, chain }) = Cli::try_parse_from(line.split(' ')).unwrap().command
+            else {
+                panic!("not query");
+            };
+            assert!(matches!(what, QueryWhat::Hash { height: 5 }));
+            assert_eq!(chain.datadir, Some("/tmp/x".into()));
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The command line. `main.rs` calls [`main`] and nothing else.
+//!
+//! This module is the part of the crate that prints and that uses `anyhow`; the rest is a library.
+
+mod args;
+mod chain_files;
+mod check_chain;
+mod demo;
+mod inspect;
+mod query;
+mod run;
+mod term;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use args::{ChainArgs, Cli, Command, InspectWhat, Network, QueryWhat, RunArgs};
+
+/// Exit code of a command that failed.
+const FAILURE: u8 = 1;
+/// Exit code for input that makes no sense; clap uses the same for unknown options.
+const BAD_INPUT: u8 = 2;
+
+/// Input that the user has to correct, as opposed to something that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct BadInput(String);
+
+/// Parses the arguments, runs the command and returns its exit code. Without arguments it runs the demo.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command.unwrap_or(Command::Demo) {
+        Command::Run(args) => run::run(&args),
+        Command::Import { file, chain } => chain_files::import(&file, &chain),
+        Command::Export { file, chain } => chain_files::export(&file, &chain),
+        Command::Inspect { what, chain } => inspect::inspect(&what, &chain),
+        Command::Query { what, chain } => query::query(&what, &chain),
+        Command::CheckChain { pow, chain } => check_chain::check_chain(pow, &chain),
+        Command::Demo => demo::demo(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            term::complain(&format!("error: {error:#}"));
+            ExitCode::from(if error.is::<BadInput>() { BAD_INPUT } else { FAILURE })
+        }
+    }
+}

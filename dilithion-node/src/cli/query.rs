@@ -1,0 +1,43 @@
+//! `query`: reads from the store.
+
+use anyhow::Context;
+use dilithion_chain::ChainReader;
+use dilithion_wire::Height;
+
+use super::term::{say, say_json};
+use super::{ChainArgs, QueryWhat};
+use crate::json;
+use crate::node::NodeConfig;
+
+pub(super) fn open_reader(config: &NodeConfig) -> anyhow::Result<ChainReader> {
+    let path = config.chainstate_dir();
+    ChainReader::open(&path).with_context(|| format!("cannot open the store in {}", path.display()))
+}
+
+pub(super) fn query(what: &QueryWhat, chain: &ChainArgs) -> anyhow::Result<()> {
+    let store = open_reader(&chain.node_config()?)?;
+    match what {
+        QueryWhat::Height => say(&store.tip()?.height.to_string()),
+        QueryWhat::Hash { height } => {
+            let hash = store.hash_at(Height(*height))?.with_context(|| no_block(Height(*height)))?;
+            say(&hash.to_string());
+        }
+        QueryWhat::Block { height } => print_block(&store, Height(*height))?,
+        QueryWhat::Latest => print_block(&store, store.tip()?.height)?,
+        QueryWhat::UtxoDigest => say(&store.utxo_stats()?.to_string()),
+    }
+    Ok(())
+}
+
+fn print_block(store: &ChainReader, height: Height) -> anyhow::Result<()> {
+    let hash = store.hash_at(height)?.with_context(|| no_block(height))?;
+    let block = store.block(&hash)?.with_context(|| no_block(height))?;
+    let mut value = json::block(&block, hash);
+    value["height"] = height.0.into();
+    say_json(&value);
+    Ok(())
+}
+
+fn no_block(height: Height) -> String {
+    format!("no block at height {height}")
+}

@@ -1,0 +1,157 @@
+//! The demo: a source node with a recorded chain, and two fresh nodes that sync from it, all in this process and on
+//! loopback.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use dilithion_chain::UtxoStats;
+use dilithion_pow::{Hasher, PoolConfig, PowMode, PowPool};
+use dilithion_wire::{BlockHash, ChainParams, Height};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, SystemClock};
+use crate::import::Importer;
+use crate::net::NetConfig;
+use crate::node::{Node, NodeConfig, load_headers, open_chainstate, randomx};
+use crate::probe::{Latency, measure_ping};
+use crate::stage::StatusReceiver;
+
+/// Heights 0…500 of a private chain recorded from the C++ node.
+const RECORDED_CHAIN: &[u8] = include_bytes!("../assets/recorded-500.dat");
+/// The parameters of that chain.
+const RECORDED_PARAMS: &str = include_str!("../assets/private.toml");
+/// How often a third connection pings a syncing node.
+const PROBE_INTERVAL: Duration = Duration::from_millis(10);
+/// How often a watcher is shown the state of both syncing nodes.
+const WATCH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The state of a demo's syncing node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DemoProgress {
+    /// Headers known.
+    pub headers: u64,
+    /// RandomX hashes computed.
+    pub hashes: u64,
+    /// Blocks connected.
+    pub blocks: u64,
+}
+
+/// What a demo found.
+#[derive(Clone, Debug)]
+pub struct DemoReport {
+    /// The height that all three nodes reached.
+    pub height: Height,
+    /// The tip that all three nodes share.
+    pub tip: BlockHash,
+    /// The unspent outputs that all three nodes share.
+    pub utxo: UtxoStats,
+    /// Time from the first connection to the last block.
+    pub elapsed: Duration,
+    /// Blocks connected in that time, over both nodes.
+    pub blocks: u64,
+    /// RandomX hashes computed in that time, over both nodes.
+    pub hashes: u64,
+    /// Answers of the first syncing node to pings of another connection during the sync.
+    pub latency: Latency,
+}
+
+/// Runs the demo with its data below `folder`; `watch` is called several times a second with the chain's height and
+/// the state of both syncing nodes.
+///
+/// # Errors
+///
+/// If anything fails, or if the nodes end on different chains.
+pub async fn run(folder: &Path, mut watch: impl FnMut(u64, [DemoProgress; 2])) -> anyhow::Result<DemoReport> {
+    let params = Arc::new(ChainParams::from_toml(RECORDED_PARAMS)?);
+    let hasher = {
+        let params = Arc::clone(&params);
+        tokio::task::spawn_blocking(move || randomx(&params, PowMode::Light, None)).await??
+    };
+    let config = |name: &str, peers: Vec<SocketAddr>| {
+        let mut config = NodeConfig::new(Arc::clone(&params), folder.join(name));
+        let listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        config.net = NetConfig { listen, peers, use_seeds: false };
+        config.hasher = Some(Arc::clone(&hasher));
+        config
+    };
+
+    let source = config("source", Vec::new());
+    let source = {
+        let hasher = Arc::clone(&hasher);
+        tokio::task::spawn_blocking(move || fill(&source, hasher).map(|()| source)).await??
+    };
+    let source = Node::start(source).await?;
+    let source_address = source.listening().context("the source does not listen")?;
+    let tip = source.store().tip()?;
+
+    let clock = SystemClock::new();
+    let first = Node::start(config("first", vec![source_address])).await?;
+    let first_address = first.listening().context("the first node does not listen")?;
+    let second = Node::start(config("second", vec![source_address, first_address])).await?;
+    let synced = CancellationToken::new();
+    let probe = tokio::spawn({
+        let (params, synced) = (Arc::clone(&params), synced.clone());
+        async move { measure_ping(&params, first_address, PROBE_INTERVAL, synced).await }
+    });
+
+    let progress = |node: &Node, status: &StatusReceiver| {
+        let status = status.borrow();
+        DemoProgress {
+            headers: status.header_height.0.into(),
+            hashes: node.pow_stats().hashed,
+            blocks: status.chain_height.0.into(),
+        }
+    };
+    let statuses = [first.status(), second.status()];
+    let nodes = [progress(&first, &statuses[0]), progress(&second, &statuses[1])];
+    watch(tip.height.0.into(), nodes);
+    let mut timer = tokio::time::interval(WATCH_INTERVAL);
+    let last = loop {
+        timer.tick().await;
+        let nodes = [progress(&first, &statuses[0]), progress(&second, &statuses[1])];
+        watch(tip.height.0.into(), nodes);
+        if statuses.iter().all(|status| status.borrow().chain_hash == tip.hash) {
+            break nodes;
+        }
+    };
+    let elapsed = clock.now().mono;
+    synced.cancel();
+    let latency = probe.await??;
+
+    let utxo = source.store().utxo_stats()?;
+    for node in [&first, &second] {
+        anyhow::ensure!(node.store().tip()?.hash == tip.hash, "the nodes end on different tips");
+        anyhow::ensure!(node.store().utxo_stats()? == utxo, "the nodes end with different unspent outputs");
+    }
+    for node in [second, first, source] {
+        node.stop().await;
+    }
+    Ok(DemoReport {
+        height: tip.height,
+        tip: tip.hash,
+        utxo,
+        elapsed,
+        blocks: last.iter().map(|node| node.blocks).sum(),
+        hashes: last.iter().map(|node| node.hashes).sum(),
+        latency,
+    })
+}
+
+/// Fills the source's store with the recorded chain.
+fn fill(config: &NodeConfig, hasher: Arc<dyn Hasher>) -> anyhow::Result<()> {
+    let mut chain = open_chainstate(config)?;
+    let mut headers = load_headers(&config.params, &chain.reader())?;
+    let pool = PowPool::new(PoolConfig::default(), hasher, |_| {})?;
+    let mut importer = Importer {
+        chain: &mut chain,
+        headers: &mut headers,
+        pool: &pool,
+        limits: &config.params.limits,
+        unix_time: SystemClock::new().now().unix,
+    };
+    importer.import(RECORDED_CHAIN, |_, _| {})?;
+    Ok(())
+}

@@ -1,0 +1,398 @@
+//! The tasks of one connection: read and route, write, serve.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use dilithion_wire::{
+    Address, BlockHeader, ChainParams, FrameError, Height, Inventory, InventoryKind, Message, MessageCodec,
+    RawMessage, USER_AGENT, VersionMessage,
+};
+use thiserror::Error;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio_stream::StreamExt;
+use tokio_util::codec::{Encoder, FramedRead};
+
+use super::handshake::{Handshake, HandshakeError, HandshakeState, Requirements, Step};
+use super::manager::Shared;
+use super::peer::{Peer, SendError, SendQueues};
+use super::router::{Lane, lane_of};
+use super::{HANDSHAKE_TIMEOUT, MAX_MISSED_PONGS, PING_INTERVAL, RECEIVE_BUDGET, server};
+use crate::sync::Event;
+
+/// Why a connection ended.
+#[derive(Debug, Error)]
+pub(super) enum Ended {
+    #[error("closed by us")]
+    Local,
+    #[error("closed by the peer")]
+    Remote,
+    #[error("handshake not complete in time")]
+    HandshakeTimeout,
+    #[error("{0} pings unanswered")]
+    NoPong(u32),
+    #[error("useless: {0}")]
+    Handshake(#[from] HandshakeError),
+    #[error("send queue: {0}")]
+    Send(#[from] SendError),
+    #[error("{0}")]
+    Frame(FrameError),
+    #[error("misbehaved")]
+    Misbehaved,
+}
+
+/// Our `version` message for one connection.
+pub(crate) fn version_message(
+    params: &ChainParams,
+    peer: SocketAddr,
+    nonce: u64,
+    height: Height,
+    unix_time: u64,
+) -> VersionMessage {
+    VersionMessage {
+        version: params.protocol_version,
+        services: dilithion_wire::Services::NETWORK,
+        time: i64::try_from(unix_time).unwrap_or(i64::MAX),
+        receiver: Address::from(peer),
+        // Unknown from here; the C++ nodes send the same.
+        sender: Address::from(SocketAddr::from(([0, 0, 0, 0], 0))),
+        nonce,
+        user_agent: USER_AGENT.to_owned(),
+        start_height: i32::try_from(height.0).unwrap_or(i32::MAX),
+        relay: true,
+        // Older nodes ignore trailing bytes; mainnet's demand them (spec: wire §3).
+        genesis: Some(params.genesis.hash),
+    }
+}
+
+/// Runs a connection to its end.
+pub(super) async fn run(
+    stream: TcpStream,
+    peer: Arc<Peer>,
+    queues: SendQueues,
+    shared: Arc<Shared>,
+) -> Ended {
+    // Latency matters more than packet count: most messages are small and answer something.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!("[P2P] Cannot disable Nagle for peer {}: {error}", peer.id);
+    }
+    let (read, write) = stream.into_split();
+    let (getdata, getdata_queue) = mpsc::channel(server::GETDATA_QUEUE);
+    let writer = tokio::spawn(write_loop(write, Arc::clone(&peer), queues, Arc::clone(&shared)));
+    let server = tokio::spawn(server::serve(Arc::clone(&peer), shared.store.clone(), getdata_queue));
+
+    let mut connection = Connection::new(peer, shared, getdata);
+    let ended = connection.read_loop(read).await.err().unwrap_or(Ended::Local);
+    if connection.handshake.state() == HandshakeState::Complete {
+        connection.tell(Event::PeerDisconnected { peer: connection.peer.id });
+    }
+    connection.peer.disconnect();
+    drop(connection);
+    server.abort();
+    // The writer notices the cancellation; a task that panicked has been reported by the runtime.
+    let _ = writer.await;
+    ended
+}
+
+/// The reading side of a connection.
+struct Connection {
+    peer: Arc<Peer>,
+    shared: Arc<Shared>,
+    handshake: Handshake,
+    first_step: Option<Step>,
+    nonce: u64,
+    start_height: Height,
+    getdata: mpsc::Sender<Vec<Inventory>>,
+    /// Bytes that this peer may have waiting at the engine.
+    budget: Arc<Semaphore>,
+    ping: Option<(u64, Duration)>,
+    missed_pongs: u32,
+}
+
+impl Connection {
+    fn new(peer: Arc<Peer>, shared: Arc<Shared>, getdata: mpsc::Sender<Vec<Inventory>>) -> Self {
+        let requirements =
+            Requirements { min_version: shared.params.min_peer_version, genesis: shared.params.genesis.hash };
+        let (handshake, first_step) = Handshake::new(peer.direction, requirements);
+        let nonce = shared.own_nonce;
+        Self {
+            peer,
+            shared,
+            handshake,
+            first_step,
+            nonce,
+            start_height: Height::GENESIS,
+            getdata,
+            budget: Arc::new(Semaphore::new(RECEIVE_BUDGET)),
+            ping: None,
+            missed_pongs: 0,
+        }
+    }
+
+    async fn read_loop(&mut self, read: OwnedReadHalf) -> Result<(), Ended> {
+        let mut frames = FramedRead::new(read, MessageCodec::new(self.shared.params.magic));
+        let handshake_deadline = Instant::now() + HANDSHAKE_TIMEOUT;
+        let mut pings = ping_timer();
+        if let Some(step) = self.first_step.take() {
+            self.take_step(step)?;
+        }
+        loop {
+            let complete = self.handshake.state() == HandshakeState::Complete;
+            tokio::select! {
+                biased;
+                () = self.peer.closed() => return Err(Ended::Local),
+                () = tokio::time::sleep_until(handshake_deadline), if !complete => {
+                    return Err(Ended::HandshakeTimeout);
+                }
+                _ = pings.tick(), if complete => self.send_ping()?,
+                frame = frames.next() => match frame {
+                    None => return Err(Ended::Remote),
+                    Some(Ok(raw)) => self.dispatch(raw).await?,
+                    Some(Err(error)) => return Err(self.on_frame_error(error)),
+                },
+            }
+        }
+    }
+
+    fn on_frame_error(&self, error: FrameError) -> Ended {
+        let id = self.peer.id;
+        match &error {
+            FrameError::BadChecksum { .. } => {
+                tracing::warn!("[P2P] Invalid message checksum from peer {id}");
+            }
+            FrameError::Io(io) if io.kind() == std::io::ErrorKind::UnexpectedEof => {
+                tracing::info!("[P2P] Incomplete payload from peer {id}");
+            }
+            FrameError::Io(io) => tracing::info!("[P2P] Connection to peer {id} lost: {io}"),
+            _ => tracing::warn!("[P2P] Invalid header from peer {id}: {error}"),
+        }
+        if let Some(misbehaviour) = error.misbehaviour() {
+            self.shared.punish(&self.peer, misbehaviour);
+        }
+        Ended::Frame(error)
+    }
+
+    /// Routes one message: control is answered here and now, headers and blocks go on to their stages.
+    async fn dispatch(&mut self, raw: RawMessage) -> Result<(), Ended> {
+        self.peer.note_received(&raw, self.shared.clock.now().mono);
+        match lane_of(&raw.command) {
+            Lane::Control => self.on_control(&raw).await,
+            Lane::Headers => {
+                let Some(Message::Headers(headers)) = self.decode(&raw)? else { return Ok(()) };
+                self.forward(Event::Headers { peer: self.peer.id, headers }, raw.payload.len()).await
+            }
+            Lane::Blocks => {
+                if let Err(error) = raw.check_size() {
+                    return self.punish(error.misbehaviour());
+                }
+                // Only the header is read here; the body is decoded where it is validated.
+                let Some(header) = raw.payload.first_chunk::<{ BlockHeader::SIZE }>() else { return Ok(()) };
+                let header = BlockHeader::from_bytes(header);
+                let bytes = raw.payload.len();
+                self.forward(Event::Block { peer: self.peer.id, header, payload: raw.payload }, bytes).await
+            }
+        }
+    }
+
+    async fn on_control(&mut self, raw: &RawMessage) -> Result<(), Ended> {
+        let peer = self.peer.id;
+        let Some(message) = self.decode(raw)? else { return Ok(()) };
+        match message {
+            Message::Version(version) => self.on_version(&version)?,
+            Message::Verack => {
+                if let Some(step) = self.handshake.on_verack() {
+                    self.take_step(step)?;
+                }
+            }
+            Message::Ping(nonce) => {
+                tracing::info!("[P2P] Received ping from peer {peer}");
+                self.peer.send(&Message::Pong(nonce))?;
+            }
+            Message::Pong(nonce) => self.on_pong(nonce),
+            Message::GetHeaders(request) => {
+                let event = Event::GetHeaders { peer, locator: request.locator, stop: request.stop };
+                self.forward(event, raw.payload.len()).await?;
+            }
+            Message::Inv(items) => {
+                let blocks: Vec<_> = items
+                    .into_iter()
+                    .filter(|item| item.kind == InventoryKind::Block)
+                    .map(|item| item.hash.into())
+                    .collect();
+                if !blocks.is_empty() {
+                    self.forward(Event::Announced { peer, blocks }, raw.payload.len()).await?;
+                }
+            }
+            // Waiting here stops reading from a peer that asks faster than it reads our answers.
+            Message::GetData(items) => self.getdata.send(items).await.map_err(|_| Ended::Local)?,
+            // Everything else asks nothing of a node that keeps no pool of transactions.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn on_version(&mut self, version: &VersionMessage) -> Result<(), Ended> {
+        let peer = self.peer.id;
+        let own_nonce = version.nonce == self.nonce;
+        tracing::info!("[P2P] Received version from peer {peer}");
+        tracing::info!("  Protocol: {}", version.version);
+        tracing::info!("  User Agent: {}", version.user_agent.escape_debug());
+        tracing::info!("  Start Height: {}", version.start_height);
+        let steps = self.handshake.on_version(version, own_nonce)?;
+        // Negative heights are read as "nothing".
+        self.start_height = Height(u32::try_from(version.start_height).unwrap_or(0));
+        for step in steps {
+            self.take_step(step)?;
+        }
+        Ok(())
+    }
+
+    fn take_step(&mut self, step: Step) -> Result<(), Ended> {
+        let peer = self.peer.id;
+        match step {
+            Step::SendVersion => {
+                let now = self.shared.clock.now();
+                let height = self.shared.tip_height();
+                let version =
+                    version_message(&self.shared.params, self.peer.address, self.nonce, height, now.unix);
+                if let Err(error) = self.peer.send(&Message::Version(version)) {
+                    tracing::warn!("[P2P] Failed to send version to peer {peer}");
+                    return Err(error.into());
+                }
+                tracing::info!("[P2P] Handshake initiated with peer {peer}");
+            }
+            Step::SendVerack => self.peer.send(&Message::Verack)?,
+            Step::Complete => {
+                tracing::info!("[P2P] Handshake complete with peer {peer}");
+                self.peer.note_handshake_complete();
+                self.tell(Event::PeerConnected { peer, start_height: self.start_height });
+            }
+        }
+        Ok(())
+    }
+
+    fn send_ping(&mut self) -> Result<(), Ended> {
+        if self.ping.is_some() {
+            self.missed_pongs += 1;
+            if self.missed_pongs >= MAX_MISSED_PONGS {
+                return Err(Ended::NoPong(self.missed_pongs));
+            }
+        }
+        let nonce = self.shared.random_nonce();
+        self.ping = Some((nonce, self.shared.clock.now().mono));
+        Ok(self.peer.send(&Message::Ping(nonce))?)
+    }
+
+    fn on_pong(&mut self, nonce: u64) {
+        tracing::info!("[P2P] Received pong from peer {} (nonce: {nonce})", self.peer.id);
+        if let Some((_, sent)) = self.ping.take_if(|(expected, _)| *expected == nonce) {
+            self.missed_pongs = 0;
+            self.peer.note_pong(self.shared.clock.now().mono.saturating_sub(sent));
+        }
+    }
+
+    /// Decodes a message; a malformed one costs the peer its penalty and is dropped.
+    fn decode(&self, raw: &RawMessage) -> Result<Option<Message>, Ended> {
+        match raw.decode(&self.shared.params.limits) {
+            Ok(message) => Ok(Some(message)),
+            Err(error) => {
+                tracing::warn!("[P2P] Bad '{}' from peer {}: {error}", raw.command.as_str(), self.peer.id);
+                self.punish(error.misbehaviour()).map(|()| None)
+            }
+        }
+    }
+
+    fn punish(&self, misbehaviour: dilithion_wire::Misbehaviour) -> Result<(), Ended> {
+        if self.shared.punish(&self.peer, misbehaviour) { Err(Ended::Misbehaved) } else { Ok(()) }
+    }
+
+    /// Passes an event on, waiting while too many bytes of this peer are on their way already.
+    async fn forward(&self, event: Event, bytes: usize) -> Result<(), Ended> {
+        let permits = u32::try_from(bytes.min(RECEIVE_BUDGET)).unwrap_or(u32::MAX);
+        let budget = Arc::clone(&self.budget);
+        let permit = budget.acquire_many_owned(permits).await.map_err(|_| Ended::Local)?;
+        self.shared.engine.send(event, Some(permit));
+        Ok(())
+    }
+
+    fn tell(&self, event: Event) {
+        self.shared.engine.send(event, None);
+    }
+}
+
+fn ping_timer() -> Interval {
+    let mut timer = tokio::time::interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    timer
+}
+
+/// Writes queued messages in order, control messages before blocks.
+async fn write_loop(
+    mut socket: OwnedWriteHalf,
+    peer: Arc<Peer>,
+    mut queues: SendQueues,
+    shared: Arc<Shared>,
+) {
+    let mut codec = MessageCodec::new(shared.params.magic);
+    let mut buffer = BytesMut::new();
+    loop {
+        let (raw, is_control) = tokio::select! {
+            biased;
+            () = peer.closed() => break,
+            raw = queues.control.recv() => (raw, true),
+            raw = queues.bulk.recv() => (raw, false),
+        };
+        let Some(raw) = raw else { break };
+        if let Err(error) = write_message(&mut socket, &mut codec, &mut buffer, raw, &peer).await {
+            tracing::warn!("[P2P] Failed to send message to peer {}: {error}", peer.id);
+            peer.disconnect();
+            break;
+        }
+        let control_bytes = if is_control { buffer.len() } else { 0 };
+        buffer.clear();
+        peer.note_written(control_bytes, shared.clock.now().mono);
+    }
+    // The peer may be gone already; there is nobody left to tell.
+    let _ = socket.shutdown().await;
+}
+
+/// Encodes one message into `buffer` and writes it out, giving up when the connection is closed.
+async fn write_message(
+    socket: &mut OwnedWriteHalf,
+    codec: &mut MessageCodec,
+    buffer: &mut BytesMut,
+    raw: RawMessage,
+    peer: &Peer,
+) -> Result<(), FrameError> {
+    codec.encode(raw, buffer)?;
+    tokio::select! {
+        written = socket.write_all(buffer) => Ok(written?),
+        () = peer.closed() => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dilithion_wire::Command;
+
+    use super::*;
+
+    #[test]
+    fn our_version_names_protocol_agent_and_genesis() {
+        let params = ChainParams::testnet();
+        let peer = SocketAddr::from(([127, 0, 0, 1], 18444));
+        let version = version_message(&params, peer, 1, Height(12), 1_700_000_000);
+        assert_eq!(version.version, 70001);
+        assert_eq!(version.user_agent, "Dilithion:1.0.0");
+        assert_eq!(version.start_height, 12);
+        assert_eq!(version.genesis, Some(params.genesis.hash));
+        let raw = Message::Version(version).to_raw();
+        assert_eq!(raw.command, Command::VERSION);
+        assert!(raw.payload.len() <= 400, "the size window of spec: wire §1.5");
+    }
+}

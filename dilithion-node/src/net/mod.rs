@@ -1,0 +1,48 @@
+//! Connections: sockets, handshakes, routing. No hashing, no validation, no lock that a slow stage can hold.
+//!
+//! Each connection has three tasks: one reads and routes, one writes, one serves blocks from the store. What a
+//! connection cannot answer by itself goes as an [`Event`](crate::sync::Event) to the engine.
+
+mod bans;
+mod connection;
+mod dialer;
+mod handshake;
+mod manager;
+mod peer;
+mod router;
+mod server;
+
+pub use bans::Bans;
+pub(crate) use connection::version_message;
+pub use dialer::{DialFuture, Dialer, TcpDialer};
+pub use handshake::{Handshake, HandshakeError, HandshakeState, Step};
+pub use manager::{ConnectionManager, NetConfig};
+pub use peer::{Direction, Peer, PeerSnapshot, Peers, SendError};
+pub use router::{Lane, lane_of};
+
+use std::time::Duration;
+
+/// Outbound connections at most (spec: wire §4).
+pub const MAX_OUTBOUND_CONNECTIONS: usize = 8;
+/// Inbound connections at most (spec: wire §4).
+pub const MAX_INBOUND_CONNECTIONS: usize = 117;
+/// A ping is sent to every peer this often.
+pub const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// A peer that left this many pings in a row unanswered is disconnected.
+pub const MAX_MISSED_PONGS: u32 = 3;
+/// A connection whose handshake is not complete by then is closed (spec: wire §3).
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
+/// A TCP connection must be established in this time.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// First pause before a lost connection is dialled again; doubles with each failure.
+pub const RECONNECT_DELAY: Duration = Duration::from_secs(1);
+/// Longest pause before a lost connection is dialled again.
+pub const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(60);
+/// How long an address stays banned (spec: wire §4, S).
+pub const BAN_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
+/// The misbehaviour score at which a peer is disconnected and banned (spec: wire §4).
+pub const BAN_SCORE: u32 = 100;
+/// Bytes of one peer's messages that may wait for the engine; beyond it, its socket is not read.
+pub const RECEIVE_BUDGET: usize = 8 << 20;
+/// Bytes that may wait to be sent to one peer outside block serving; beyond it, the peer is disconnected.
+pub const MAX_SEND_QUEUE: usize = 8 << 20;

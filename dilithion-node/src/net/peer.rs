@@ -1,0 +1,261 @@
+//! One peer: its identity, its send queues, its counters. And the table of all peers.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use dilithion_wire::{Message, Misbehaviour, PeerId, RawMessage};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{BAN_SCORE, MAX_SEND_QUEUE};
+
+/// Bytes of a message's header on the wire (spec: wire §1.2).
+const FRAME_HEADER_BYTES: usize = 24;
+/// Blocks that may wait between the store and a peer's socket.
+const BULK_QUEUE: usize = 2;
+/// Commands logged at the default verbosity; the others would drown them during a sync.
+const LOGGED_COMMANDS: [&str; 4] = ["version", "verack", "ping", "pong"];
+
+/// Who opened a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The peer did.
+    Inbound,
+    /// We did.
+    Outbound,
+}
+
+/// Why a message could not be queued.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum SendError {
+    /// The connection is gone.
+    #[error("the connection is closed")]
+    Closed,
+    /// The peer does not read what we send.
+    #[error("the peer's send queue is full")]
+    QueueFull,
+}
+
+/// One connection, shared between its tasks, the engine and whoever wants to look.
+#[doc(alias = "CNode")]
+#[derive(Debug)]
+pub struct Peer {
+    /// Its number, unique in this run.
+    pub id: PeerId,
+    /// The remote end.
+    pub address: SocketAddr,
+    /// Who opened it.
+    pub direction: Direction,
+    control: mpsc::UnboundedSender<RawMessage>,
+    bulk: mpsc::Sender<RawMessage>,
+    queued_bytes: AtomicUsize,
+    closed: CancellationToken,
+    score: AtomicU32,
+    handshake_complete: AtomicBool,
+    last_recv_ms: AtomicU64,
+    last_send_ms: AtomicU64,
+    ping_rtt_us: AtomicU64,
+}
+
+/// The receiving ends of a peer's send queues; the writing task owns them.
+#[derive(Debug)]
+pub(super) struct SendQueues {
+    pub(super) control: mpsc::UnboundedReceiver<RawMessage>,
+    pub(super) bulk: mpsc::Receiver<RawMessage>,
+}
+
+/// A peer's counters at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerSnapshot {
+    /// Its number.
+    pub id: PeerId,
+    /// The remote end.
+    pub address: SocketAddr,
+    /// Who opened it.
+    pub direction: Direction,
+    /// Whether the handshake is complete.
+    pub handshake_complete: bool,
+    /// Monotonic time of the last message from it.
+    pub last_recv: Duration,
+    /// Monotonic time of the last bytes written to it.
+    pub last_send: Duration,
+    /// Round-trip time of the last answered ping.
+    pub ping_rtt: Option<Duration>,
+    /// Its misbehaviour score.
+    pub score: u32,
+}
+
+impl Peer {
+    pub(super) fn new(
+        id: PeerId,
+        address: SocketAddr,
+        direction: Direction,
+        closed: CancellationToken,
+    ) -> (Self, SendQueues) {
+        let (control, control_queue) = mpsc::unbounded_channel();
+        let (bulk, bulk_queue) = mpsc::channel(BULK_QUEUE);
+        let peer = Self {
+            id,
+            address,
+            direction,
+            control,
+            bulk,
+            queued_bytes: AtomicUsize::new(0),
+            closed,
+            score: AtomicU32::new(0),
+            handshake_complete: AtomicBool::new(false),
+            last_recv_ms: AtomicU64::new(0),
+            last_send_ms: AtomicU64::new(0),
+            ping_rtt_us: AtomicU64::new(0),
+        };
+        (peer, SendQueues { control: control_queue, bulk: bulk_queue })
+    }
+
+    /// Queues a message; it overtakes blocks that are being served.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] if the connection is gone, or if the peer has stopped reading; then it is also disconnected.
+    pub fn send(&self, message: &Message) -> Result<(), SendError> {
+        let raw = message.to_raw();
+        let bytes = FRAME_HEADER_BYTES + raw.payload.len();
+        if self.queued_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > MAX_SEND_QUEUE {
+            self.disconnect();
+            return Err(SendError::QueueFull);
+        }
+        self.log_sent(&raw);
+        self.control.send(raw).map_err(|_| SendError::Closed)
+    }
+
+    /// Queues a block, waiting while earlier ones are not written.
+    pub(super) async fn send_bulk(&self, raw: RawMessage) -> Result<(), SendError> {
+        self.log_sent(&raw);
+        self.bulk.send(raw).await.map_err(|_| SendError::Closed)
+    }
+
+    fn log_sent(&self, raw: &RawMessage) {
+        let (command, id) = (raw.command.as_str(), self.id);
+        let bytes = FRAME_HEADER_BYTES + raw.payload.len();
+        if LOGGED_COMMANDS.contains(&command) {
+            tracing::info!("[P2P] Sent '{command}' to peer {id} ({bytes} bytes)");
+        } else {
+            tracing::debug!("[P2P] Sent '{command}' to peer {id} ({bytes} bytes)");
+        }
+    }
+
+    pub(super) fn note_received(&self, raw: &RawMessage, now: Duration) {
+        self.last_recv_ms.store(millis(now), Ordering::Relaxed);
+        let (command, id) = (raw.command.as_str(), self.id);
+        if LOGGED_COMMANDS.contains(&command) {
+            tracing::info!("[P2P] Received '{command}' from peer {id}");
+        } else {
+            tracing::debug!("[P2P] Received '{command}' from peer {id}");
+        }
+    }
+
+    pub(super) fn note_written(&self, control_bytes: usize, now: Duration) {
+        self.queued_bytes.fetch_sub(control_bytes, Ordering::Relaxed);
+        self.last_send_ms.store(millis(now), Ordering::Relaxed);
+    }
+
+    pub(super) fn note_pong(&self, rtt: Duration) {
+        // Zero means "none yet", so a pong within the same microsecond counts as one microsecond.
+        self.ping_rtt_us.store(u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+    }
+
+    pub(super) fn note_handshake_complete(&self) {
+        self.handshake_complete.store(true, Ordering::Relaxed);
+    }
+
+    /// Adds to the peer's score; tells whether it has now reached [`BAN_SCORE`].
+    pub(super) fn add_score(&self, misbehaviour: Misbehaviour) -> bool {
+        let added = misbehaviour.score();
+        let score = self.score.fetch_add(added, Ordering::Relaxed).saturating_add(added);
+        tracing::warn!("[P2P] Peer {} misbehaved: {misbehaviour:?} (+{added}, score {score})", self.id);
+        score >= BAN_SCORE
+    }
+
+    /// Bytes queued for sending, blocks excluded.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.queued_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Closes the connection; its tasks end soon.
+    pub fn disconnect(&self) {
+        self.closed.cancel();
+    }
+
+    /// Completes when the connection is to be closed.
+    pub(super) async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+
+    /// Its counters.
+    #[must_use]
+    pub fn snapshot(&self) -> PeerSnapshot {
+        let rtt = self.ping_rtt_us.load(Ordering::Relaxed);
+        PeerSnapshot {
+            id: self.id,
+            address: self.address,
+            direction: self.direction,
+            handshake_complete: self.handshake_complete.load(Ordering::Relaxed),
+            last_recv: Duration::from_millis(self.last_recv_ms.load(Ordering::Relaxed)),
+            last_send: Duration::from_millis(self.last_send_ms.load(Ordering::Relaxed)),
+            ping_rtt: (rtt > 0).then(|| Duration::from_micros(rtt)),
+            score: self.score.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// All connections. The lock is held for a map operation at a time.
+#[derive(Debug, Default)]
+pub struct Peers {
+    connected: Mutex<BTreeMap<PeerId, Arc<Peer>>>,
+    last_id: AtomicU64,
+}
+
+impl Peers {
+    /// The number of the next connection; the first is 1.
+    pub(super) fn next_id(&self) -> PeerId {
+        PeerId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    pub(super) fn insert(&self, peer: Arc<Peer>) {
+        self.lock().insert(peer.id, peer);
+    }
+
+    pub(super) fn remove(&self, id: PeerId) {
+        self.lock().remove(&id);
+    }
+
+    /// A connection by its number.
+    #[must_use]
+    pub fn get(&self, id: PeerId) -> Option<Arc<Peer>> {
+        self.lock().get(&id).cloned()
+    }
+
+    /// How many connections were opened this way.
+    #[must_use]
+    pub fn count(&self, direction: Direction) -> usize {
+        self.lock().values().filter(|peer| peer.direction == direction).count()
+    }
+
+    /// Every connection's counters, oldest first.
+    #[must_use]
+    pub fn snapshots(&self) -> Vec<PeerSnapshot> {
+        self.lock().values().map(|peer| peer.snapshot()).collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<PeerId, Arc<Peer>>> {
+        self.connected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

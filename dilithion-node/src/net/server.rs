@@ -1,0 +1,43 @@
+//! Serves a peer's `getdata` from the store, no faster than the peer reads.
+
+use std::sync::Arc;
+
+use dilithion_chain::ChainReader;
+use dilithion_wire::{BlockHash, Command, Inventory, InventoryKind, RawMessage};
+use tokio::sync::mpsc;
+
+use super::peer::{Peer, SendError};
+
+/// `getdata` messages of one peer that may wait; beyond it, its socket is not read.
+pub(super) const GETDATA_QUEUE: usize = 8;
+
+/// Answers requests in order, one `block` per known item; unknown items are passed over, as the C++ nodes do.
+pub(super) async fn serve(peer: Arc<Peer>, store: ChainReader, mut requests: mpsc::Receiver<Vec<Inventory>>) {
+    while let Some(items) = requests.recv().await {
+        for item in items {
+            if item.kind != InventoryKind::Block {
+                continue;
+            }
+            match send_block(&peer, &store, BlockHash::from(item.hash)).await {
+                Ok(()) => {}
+                Err(SendError::Closed | SendError::QueueFull) => return,
+            }
+        }
+    }
+}
+
+async fn send_block(peer: &Peer, store: &ChainReader, hash: BlockHash) -> Result<(), SendError> {
+    let reader = store.clone();
+    // The read may fault pages in from disk: not on a network thread.
+    let payload = tokio::task::spawn_blocking(move || reader.block_payload(&hash)).await;
+    match payload {
+        Ok(Ok(Some(payload))) => peer.send_bulk(RawMessage { command: Command::BLOCK, payload }).await,
+        Ok(Ok(None)) => Ok(()),
+        Ok(Err(error)) => {
+            tracing::error!("[P2P] Cannot read block {hash}: {error}");
+            Ok(())
+        }
+        // The runtime is shutting down.
+        Err(_) => Err(SendError::Closed),
+    }
+}

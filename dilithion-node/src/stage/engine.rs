@@ -1,0 +1,205 @@
+//! The engine thread: feeds events to the coordinator and carries out its actions.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use dilithion_headers::{HashJob, HashToken};
+use dilithion_pow::{Job, PowPool};
+use dilithion_wire::{Message, PeerId};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use super::validator::{Validator, ValidatorGone};
+use crate::clock::Clock;
+use crate::net::ConnectionManager;
+use crate::sync::{Action, Coordinator, Event, SyncStatus};
+
+/// A status is published this often at most, whatever happens in between.
+const STATUS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A peer with this many bytes waiting to be sent gets no further headers until it has read some.
+const MAX_HEADERS_BACKLOG: usize = 1 << 20;
+
+/// Where the current [`SyncStatus`] can be read and waited for.
+pub type StatusReceiver = watch::Receiver<SyncStatus>;
+
+enum Input {
+    Event {
+        event: Event,
+        /// Returned to the sending peer's budget when the event has been handled.
+        _budget: Option<OwnedSemaphorePermit>,
+    },
+    Stop,
+}
+
+/// The way into the engine, from any thread or task.
+#[derive(Clone)]
+pub struct EngineHandle {
+    inputs: Sender<Input>,
+}
+
+impl std::fmt::Debug for EngineHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EngineHandle").finish_non_exhaustive()
+    }
+}
+
+/// The receiving end of all [`EngineHandle`]s.
+pub(crate) struct EngineInputs(Receiver<Input>);
+
+impl EngineHandle {
+    pub(crate) fn channel() -> (Self, EngineInputs) {
+        let (inputs, queue) = mpsc::channel();
+        (Self { inputs }, EngineInputs(queue))
+    }
+
+    /// Queues an event; `budget` is released once it has been handled. Never blocks. After shutdown it does nothing.
+    pub(crate) fn send(&self, event: Event, budget: Option<OwnedSemaphorePermit>) {
+        // A closed queue means that the node is stopping: nobody is left to be told.
+        let _ = self.inputs.send(Input::Event { event, _budget: budget });
+    }
+
+    fn stop(&self) {
+        let _ = self.inputs.send(Input::Stop);
+    }
+}
+
+/// What the engine works with.
+pub(crate) struct EngineParts {
+    pub(crate) coordinator: Coordinator,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) connections: Arc<ConnectionManager>,
+    pub(crate) pool: Arc<PowPool<HashToken>>,
+    pub(crate) validator: Validator,
+    pub(crate) tip_height: Arc<AtomicU32>,
+}
+
+/// A handle on the engine thread.
+pub(crate) struct Engine {
+    handle: EngineHandle,
+    thread: JoinHandle<()>,
+    status: StatusReceiver,
+}
+
+impl Engine {
+    /// Starts the thread.
+    pub(crate) fn spawn(
+        parts: EngineParts,
+        handle: EngineHandle,
+        inputs: EngineInputs,
+    ) -> std::io::Result<Self> {
+        let (publisher, status) = watch::channel(parts.coordinator.status(parts.clock.now().mono));
+        let worker = Worker { parts, publisher, published: Duration::ZERO, dirty: false, store_lost: false };
+        let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || worker.run(&inputs.0))?;
+        Ok(Self { handle, thread, status })
+    }
+
+    pub(crate) fn status(&self) -> StatusReceiver {
+        self.status.clone()
+    }
+
+    /// Stops the engine, then the validator after it has finished what is queued.
+    pub(crate) fn stop(self) {
+        self.handle.stop();
+        if self.thread.join().is_err() {
+            tracing::error!("the engine thread panicked");
+        }
+    }
+}
+
+struct Worker {
+    parts: EngineParts,
+    publisher: watch::Sender<SyncStatus>,
+    published: Duration,
+    /// Something happened since the last status was published.
+    dirty: bool,
+    store_lost: bool,
+}
+
+impl Worker {
+    fn run(mut self, inputs: &Receiver<Input>) {
+        // Headers that were restored without proof.
+        self.hash(self.parts.coordinator.headers().outstanding_jobs());
+        loop {
+            let now = self.parts.clock.now().mono;
+            let tick = self.parts.coordinator.next_tick(now);
+            match inputs.recv_timeout(self.until_publishing(now).map_or(tick, |wait| wait.min(tick))) {
+                Ok(Input::Event { event, _budget }) => {
+                    self.handle(event);
+                    self.dirty = true;
+                }
+                Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => self.handle(Event::Tick),
+            }
+            self.publish();
+        }
+        self.parts.validator.stop();
+    }
+
+    fn handle(&mut self, event: Event) {
+        let actions = self.parts.coordinator.handle(event, self.parts.clock.now());
+        for action in actions {
+            if self.perform(action).is_err() && !self.store_lost {
+                self.store_lost = true;
+                self.handle(Event::StoreFailed { reason: "the block validator has ended".to_owned() });
+            }
+        }
+        self.parts.tip_height.store(self.parts.coordinator.tip().0.0, Ordering::Relaxed);
+    }
+
+    fn perform(&self, action: Action) -> Result<(), ValidatorGone> {
+        let EngineParts { connections, validator, .. } = &self.parts;
+        match action {
+            Action::Send { peer, message } => self.send(peer, &message),
+            Action::Hash(jobs) => self.hash(jobs),
+            Action::CancelHashes { peer } => {
+                self.parts.pool.cancel(peer.0);
+            }
+            Action::Connect(block) => validator.connect(block)?,
+            Action::DisconnectTo(height) => validator.disconnect_to(height)?,
+            Action::StoreHeaders(headers) => validator.store_headers(headers)?,
+            Action::Misbehaved { peer, misbehaviour } => connections.punish(peer, misbehaviour),
+            Action::Disconnect { peer, reason } => {
+                tracing::info!("[P2P] Disconnecting peer {peer}: {reason}");
+                connections.disconnect(peer);
+            }
+            Action::StateChanged { from, to } => tracing::info!("[IBD] State: {from} → {to}"),
+            Action::ForkDetected { height } => tracing::warn!("[IBD] FORK DETECTED at height {height}"),
+        }
+        Ok(())
+    }
+
+    fn send(&self, peer: PeerId, message: &Message) {
+        let Some(connection) = self.parts.connections.peers().get(peer) else { return };
+        if matches!(message, Message::Headers(_)) && connection.queued_bytes() > MAX_HEADERS_BACKLOG {
+            tracing::debug!("[P2P] Peer {peer} asks for headers faster than it reads them");
+            return;
+        }
+        if let Err(error) = connection.send(message) {
+            tracing::debug!("[P2P] Failed to send message to peer {peer}: {error}");
+        }
+    }
+
+    fn hash(&self, jobs: Vec<HashJob>) {
+        for job in jobs {
+            let tagged = Job { tag: job.token, header: job.header };
+            self.parts.pool.submit(job.peer.0, job.priority.into(), [tagged]);
+        }
+    }
+
+    /// How long until changes may be published; `None` if there are none.
+    fn until_publishing(&self, now: Duration) -> Option<Duration> {
+        self.dirty.then(|| (self.published + STATUS_INTERVAL).saturating_sub(now))
+    }
+
+    fn publish(&mut self) {
+        let now = self.parts.clock.now().mono;
+        if self.dirty && now.saturating_sub(self.published) >= STATUS_INTERVAL {
+            self.published = now;
+            self.dirty = false;
+            self.publisher.send_replace(self.parts.coordinator.status(now));
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What the coordinator is told, and what it asks for.
+
+use bytes::Bytes;
+use dilithion_chain::StoredHeader;
+use dilithion_headers::{HashJob, HashToken};
+use dilithion_wire::{BlockHash, BlockHeader, Height, Message, Misbehaviour, PeerId};
+
+use super::IbdState;
+
+/// Something that happened outside the coordinator.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A handshake completed.
+    PeerConnected {
+        /// The connection.
+        peer: PeerId,
+        /// The chain height the peer claimed in its `version`.
+        start_height: Height,
+    },
+    /// A connection ended.
+    PeerDisconnected {
+        /// The connection.
+        peer: PeerId,
+    },
+    /// A `headers` message arrived.
+    Headers {
+        /// Who sent it.
+        peer: PeerId,
+        /// At most 2000 headers.
+        headers: Vec<BlockHeader>,
+    },
+    /// A `block` message arrived.
+    Block {
+        /// Who sent it.
+        peer: PeerId,
+        /// The block's header.
+        header: BlockHeader,
+        /// The whole message payload.
+        payload: Bytes,
+    },
+    /// Blocks were announced by `inv`.
+    Announced {
+        /// Who sent it.
+        peer: PeerId,
+        /// The announced ids.
+        blocks: Vec<BlockHash>,
+    },
+    /// A peer asks for headers.
+    GetHeaders {
+        /// Who asks.
+        peer: PeerId,
+        /// Ids the peer has, newest first.
+        locator: Vec<BlockHash>,
+        /// The last header wanted; zero for as many as fit.
+        stop: BlockHash,
+    },
+    /// A header's RandomX hash was computed.
+    HashComputed {
+        /// Which job.
+        token: HashToken,
+        /// The hash, wire order.
+        hash: [u8; 32],
+    },
+    /// Blocks were connected to the tip and are on disk.
+    BlocksConnected {
+        /// Height and id of each, ascending.
+        blocks: Vec<(Height, BlockHash)>,
+    },
+    /// A block handed out by [`Action::Connect`] was refused.
+    BlockRejected {
+        /// The `generation` of its [`Action::Connect`].
+        generation: u64,
+        /// Its height.
+        height: Height,
+        /// Its id.
+        hash: BlockHash,
+        /// Who sent its body.
+        peer: PeerId,
+        /// The reject reason, for example `bad-merkle`.
+        reason: String,
+        /// Why it is worth trying again, or not.
+        fault: BlockFault,
+    },
+    /// The chain was rewound to a fork point after [`Action::DisconnectTo`].
+    Disconnected {
+        /// The new tip.
+        tip: (Height, BlockHash),
+    },
+    /// The store failed; nothing can be connected any more.
+    StoreFailed {
+        /// What went wrong.
+        reason: String,
+    },
+    /// Time passed.
+    Tick,
+}
+
+/// Whose fault a refused block is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockFault {
+    /// The body does not belong to its header: another peer may have the right one.
+    Body,
+    /// The block breaks a rule: its header, and all built on it, are worthless.
+    Rule,
+    /// It no longer follows the tip, because an earlier block was refused: nobody's fault.
+    Stale,
+}
+
+/// Something the coordinator wants done.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Send a message to a peer.
+    Send {
+        /// To whom.
+        peer: PeerId,
+        /// What.
+        message: Message,
+    },
+    /// Compute the RandomX hashes of headers; each answered by [`Event::HashComputed`].
+    Hash(Vec<HashJob>),
+    /// Forget all queued hashes of a peer's headers; those still wanted follow as a new [`Action::Hash`].
+    CancelHashes {
+        /// Whose.
+        peer: PeerId,
+    },
+    /// Validate and connect a block on top of all handed out before it.
+    Connect(BlockToConnect),
+    /// Disconnect blocks until this height is the tip; answered by [`Event::Disconnected`].
+    DisconnectTo(Height),
+    /// Persist proved headers, parents first.
+    StoreHeaders(Vec<StoredHeader>),
+    /// A peer broke the protocol.
+    Misbehaved {
+        /// Who.
+        peer: PeerId,
+        /// How.
+        misbehaviour: Misbehaviour,
+    },
+    /// Close a useless connection, without a penalty.
+    Disconnect {
+        /// Whose.
+        peer: PeerId,
+        /// Why, for the log.
+        reason: &'static str,
+    },
+    /// The state changed; for the log.
+    StateChanged {
+        /// Before.
+        from: IbdState,
+        /// After.
+        to: IbdState,
+    },
+    /// Our chain and the best header chain part; for the log.
+    ForkDetected {
+        /// The last height they share.
+        height: Height,
+    },
+}
+
+/// A block whose turn has come.
+#[derive(Clone, Debug)]
+pub struct BlockToConnect {
+    /// Answers that carry an older generation than the coordinator's are void.
+    pub generation: u64,
+    /// Its height.
+    pub height: Height,
+    /// Its id.
+    pub hash: BlockHash,
+    /// Whether the id has been proved by RandomX; `false` only at or below a checkpoint.
+    pub verified: bool,
+    /// Who sent it.
+    pub peer: PeerId,
+    /// The `block` message's payload.
+    pub payload: Bytes,
+}

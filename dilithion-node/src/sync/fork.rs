@@ -1,0 +1,55 @@
+//! What happens when the connected chain and the best header chain part.
+
+use dilithion_wire::{BlockHash, Height};
+
+use super::{Action, Coordinator};
+
+impl Coordinator {
+    /// Whether our tip is known not to lie on the best header chain. A height that is not known yet is no fork.
+    pub(super) fn is_off_best_chain(&self) -> bool {
+        self.headers.claimed_hash_at_height(self.tip.0) != Some(self.tip.1)
+    }
+
+    /// Leaves our branch once the better one is proved to carry more work; mere claims never cost us a block.
+    pub(super) fn check_fork(&mut self, out: &mut Vec<Action>) {
+        if self.disconnecting || !self.is_off_best_chain() {
+            return;
+        }
+        let Some(fork) = self.headers.fork_point(&self.tip.1, &self.headers.best_hash()) else { return };
+        let proved = self.headers.hash_at_height(self.headers.ready_height());
+        let proved_work = proved.and_then(|hash| self.headers.chain_work(&hash));
+        // A tip found invalid has no work to defend.
+        let our_work = self.headers.chain_work(&self.tip.1);
+        if proved_work.is_none() || (our_work.is_some() && proved_work <= our_work) {
+            return;
+        }
+        out.push(Action::ForkDetected { height: fork });
+        out.push(Action::DisconnectTo(fork));
+        self.disconnecting = true;
+        self.generation += 1;
+        self.validating.clear();
+        self.window.reset(fork.next());
+        self.received.clear();
+        self.received_bytes = 0;
+        self.scheduled_to = fork;
+    }
+
+    /// The best header chain now differs above `fork`: whatever was scheduled there names other blocks.
+    pub(super) fn on_best_chain_changed(&mut self, fork: Height) {
+        self.stored_headers_to = self.stored_headers_to.min(fork);
+        if self.validating.last_key_value().is_some_and(|(height, _)| *height > fork) {
+            self.return_validating(None);
+        }
+        self.window.truncate(fork);
+        for block in self.received.split_off(&fork.next()).into_values() {
+            self.received_bytes -= block.payload.len();
+        }
+        self.scheduled_to = self.scheduled_to.min(fork).max(self.tip.0);
+    }
+
+    pub(super) fn on_disconnected(&mut self, tip: (Height, BlockHash)) {
+        self.disconnecting = false;
+        self.tip = tip;
+        self.scheduled_to = tip.0;
+    }
+}

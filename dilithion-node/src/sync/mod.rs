@@ -1,0 +1,34 @@
+//! Initial block download as a state machine without clock, socket, thread or lock.
+//!
+//! [`Coordinator::handle`] takes an [`Event`] and the time, and returns [`Action`]s. It owns the header chain, the
+//! block window and what is known about peers; whoever drives it owns sockets, hash threads and the store.
+
+mod block_sync;
+mod coordinator;
+mod event;
+mod fork;
+mod headers_sync;
+mod peers;
+mod state;
+mod status;
+
+pub use coordinator::{Coordinator, CoordinatorConfig};
+pub use event::{Action, BlockFault, BlockToConnect, Event};
+pub use state::{IbdState, TRANSITIONS};
+pub use status::SyncStatus;
+
+/// Headers this far ahead of the chain start block download while more headers are still coming
+/// (`HEADERS_AHEAD_TO_DOWNLOAD` of the design documents).
+pub const HEADERS_AHEAD_TO_DOWNLOAD: u32 = 100;
+
+/// How far ahead of the tip blocks are requested. Larger: more memory held when one peer is slow. Smaller: one slow
+/// block stops all other peers sooner.
+pub const DOWNLOAD_AHEAD: u32 = 1024;
+
+/// No further heights are scheduled while received bodies wait with this many bytes. The heights next in line are
+/// scheduled already at that point, so progress never depends on it.
+pub const MAX_RECEIVED_BYTES: usize = 64 << 20;
+
+/// Blocks handed to validation and not yet answered: enough to fill its batches, few enough that a rejected block
+/// throws little away.
+pub const MAX_VALIDATING: usize = 512;

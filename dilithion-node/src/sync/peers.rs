@@ -1,0 +1,78 @@
+//! What the coordinator knows about each connected peer.
+
+use std::time::Duration;
+
+use dilithion_wire::{BlockHash, Height};
+
+/// Shortest time between two `getdata` messages to one peer: 20 a second, under half of the 50 that a C++ node
+/// tolerates (spec: wire §4).
+pub(super) const GETDATA_INTERVAL: Duration = Duration::from_millis(50);
+
+/// A `getheaders` unanswered for this long is given to another peer.
+pub(super) const HEADERS_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A peer that failed this many requests in a row is disconnected.
+pub(super) const MAX_CONSECUTIVE_STALLS: u32 = 3;
+
+/// Shortest time between two `getheaders` to one peer that do not continue a full batch.
+pub(super) const GETHEADERS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Where the exchange of headers with a peer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeadersExchange {
+    /// Nothing asked.
+    Quiet,
+    /// `getheaders` sent at this time.
+    Asked(Duration),
+    /// Its batch waits for the hashes that decide whether to keep it.
+    Proving,
+}
+
+/// One peer, as far as syncing is concerned.
+#[derive(Clone, Debug)]
+pub(super) struct SyncPeer {
+    /// The height it claims: from its `version`, raised by what it shows.
+    pub(super) claimed_height: Height,
+    /// The best block that it has shown to have; blocks are requested only up to where its chain is ours.
+    pub(super) known: Option<BlockHash>,
+    /// Where our exchange of headers stands.
+    pub(super) headers: HeadersExchange,
+    /// It has been asked for headers at least once.
+    pub(super) asked: bool,
+    /// It answered that it has nothing beyond what we know; cleared by announcements.
+    pub(super) exhausted: bool,
+    /// Requests in a row that it let time out.
+    pub(super) stalls: u32,
+    /// The earliest time of the next `getdata` to it.
+    pub(super) next_getdata: Duration,
+    /// The earliest time of the next `getheaders` to it that does not continue a full batch.
+    pub(super) next_getheaders: Duration,
+}
+
+impl SyncPeer {
+    pub(super) fn new(start_height: Height) -> Self {
+        Self {
+            claimed_height: start_height,
+            known: None,
+            headers: HeadersExchange::Quiet,
+            asked: false,
+            exhausted: false,
+            stalls: 0,
+            next_getdata: Duration::ZERO,
+            next_getheaders: Duration::ZERO,
+        }
+    }
+
+    /// The peer showed that it has this block.
+    pub(super) fn has_shown(&mut self, hash: BlockHash, height: Height) {
+        if self.known.is_none() || height >= self.claimed_height {
+            self.known = Some(hash);
+        }
+        self.claimed_height = self.claimed_height.max(height);
+    }
+
+    /// Whether it may have headers above `known`.
+    pub(super) fn is_ahead_of(&self, known: Height) -> bool {
+        !self.exhausted && self.claimed_height > known
+    }
+}

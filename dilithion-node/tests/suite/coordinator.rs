@@ -1,0 +1,195 @@
+//! The coordinator against scripted peers, in virtual time.
+
+use std::time::Duration;
+
+use crate::chain::MockChain;
+use crate::net::{Behaviour, Net, RefuseBody};
+use dilithion_node::sync::IbdState::{
+    BlocksDownload, BlocksValidate, Complete, Connecting, HeadersSync, Idle,
+};
+use dilithion_wire::{Height, PeerId};
+
+const A: PeerId = PeerId(1);
+const B: PeerId = PeerId(2);
+const C: PeerId = PeerId(3);
+
+#[test]
+fn a_full_sync_walks_through_the_states_and_asks_for_each_block_once() {
+    let chain = MockChain::new(4500, 1);
+    let mut net = Net::new(&chain);
+    net.connect(A, Behaviour::Honest(chain.clone()));
+    net.run();
+    net.assert_synced_to(&chain);
+    let path = net.path();
+    assert_eq!(path[..4], [Idle, Connecting, HeadersSync, BlocksDownload]);
+    assert_eq!(*path.last().unwrap(), Complete);
+    assert_eq!(net.blocks_requested, 4500, "no block was asked for twice");
+}
+
+/// Trap T1: the documents' threshold of 100 headers alone would leave such a node behind for ever.
+#[test]
+fn a_node_one_to_a_hundred_blocks_behind_downloads() {
+    for length in [1, 99, 100, 101] {
+        let chain = MockChain::new(length, 1);
+        let mut net = Net::new(&chain);
+        net.connect(A, Behaviour::Honest(chain.clone()));
+        net.run();
+        net.assert_synced_to(&chain);
+    }
+}
+
+/// Bug 147: a chain whose length is a multiple of a full message needs one more request.
+#[test]
+fn bug_147_full_batches_are_followed_up() {
+    for length in [1999, 2000, 2001, 4000] {
+        let chain = MockChain::new(length, 1);
+        let mut net = Net::new(&chain);
+        net.connect(A, Behaviour::Honest(chain.clone()));
+        net.run();
+        net.assert_synced_to(&chain);
+    }
+}
+
+#[test]
+fn blocks_come_from_several_peers_and_one_may_vanish_midway() {
+    let chain = MockChain::new(1000, 1);
+    let mut net = Net::new(&chain);
+    net.connect(A, Behaviour::Honest(chain.clone()));
+    net.connect(B, Behaviour::Honest(chain.clone()));
+    net.run_until(|net| net.tip().0 >= 500);
+    assert!(net.blocks_from(A) > 100 && net.blocks_from(B) > 100, "both peers serve");
+    net.disconnect(A);
+    net.run();
+    net.assert_synced_to(&chain);
+    assert!(net.blocks_requested <= 1000 + 16, "only the lost peer's blocks are asked for again");
+}
+
+/// Bugs 158 and 166, trap T7: blocks withheld by one peer are fetched from the other, and the staller is dropped.
+#[test]
+fn bug_166_a_staller_costs_a_timeout_and_its_connection() {
+    let chain = MockChain::new(300, 1);
+    let mut net = Net::new(&chain);
+    net.connect(A, Behaviour::WithholdBlocks(chain.clone()));
+    net.connect(B, Behaviour::Honest(chain.clone()));
+    net.run();
+    net.assert_synced_to(&chain);
+    assert!(net.busy_until() < Duration::from_secs(200), "took {:?} of virtual time", net.busy_until());
+    assert!(!net.punished.contains(&B));
+}
+
+#[test]
+fn a_peer_that_never_delivers_is_disconnected() {
+    let chain = MockChain::new(300, 1);
+    let mut net = Net::new(&chain);
+    net.connect(A, Behaviour::WithholdBlocks(chain.clone()));
+    net.run_for(Duration::from_secs(200));
+    assert_eq!(net.disconnected, [A]);
+    assert_eq!(net.coordinator.state(), Connecting);
+}
+
+/// Trap T9: losing all peers leads back to CONNECTING, and a new peer finishes the job.
+#[test]
+fn losing_all_peers_returns_to_connecting() {
+    let chain = MockChain::new(600, 1);
+    let mut net = Net::new(&chain);
+    net.connect(A, Behaviour::Honest(chain.clone()));
+    net.run_until(|net| net.tip().0 >= 200);
+    net.disconnect(A);
+    net.run();
+    assert_eq!(net.coordinator.state(), Connecting);
+    net.connect(B, Behaviour::Honest(chain.clone()));
+    net.run();
+    net.assert_synced_to(&chain);
+}
+
+/// Bug 158: a private branch gives way to a better chain, with the documents' log line.
+#[test]
+fn bug_158_a_private_fork_is_left_for_the_better_chain() {
+    let common = MockChain::new(50, 1);
+    let ours = common.extend(10, 2);
+    let theirs = common.extend(30, 3);
+    let mut net = Net::new(&ours);
+    net.connect(A, Behaviour::Honest(ours.clone()));
+    net.run();
+    net.assert_synced_to(&ours);
+    net.connect(B, Behaviour::Honest(theirs.clone()));
+    net.run();
+    net.assert_synced_to(&theirs);
+    assert_eq!(net.forks, [Height(50)]);
+}
+
+/// Trap T2: a peer on a branch with less work is no reason to leave ours.
+#[test]
+fn a_weaker_branch_changes_nothing() {
+    let common = MockChain::new(50, 1);
+    let ours = common.extend(30, 2);
+    let theirs = common.extend(10, 3);
+    let mut net = Net::new(&ours);
+    net.connect(A, Behaviour::Honest(ours.clone()));
+    net.connect(B, Behaviour::Honest(theirs));
+    net.run();
+    net.assert_synced_to(&ours);
+    assert!(net.forks.is_empty());
+}
+
+#[test]
+fn a_lie_about_height_does_not_hold_up_the_sync() {
+    let chain = MockChain::new(200, 1);
+    let mut net = Net::new(&chain);
+    net.connect(A, Behaviour::ClaimHeight(chain.clone(), Height(1_000_000)));
+    net.run();
+    net.assert_synced_to(&chain);
+    assert_eq!(net.coordinator.state(), Complete);
+}
+
+#[test]
+fn a_body_that_does_not_belong_to_its_header_is_fetched_elsewhere() {
+    let chain = MockChain::new(100, 1);
+    let mut net = Net::new(&chain);
+    net.connect(A, Behaviour::Honest(chain.clone()));
+    net.connect(B, Behaviour::Honest(chain.clone()));
+    net.refuse = Some(RefuseBody { height: Height(60), times: 1 });
+    net.run();
+    net.assert_synced_to(&chain);
+    assert_eq!(net.punished.len(), 1, "whoever served it is punished, once");
+}
+
+#[test]
+fn a_false_claim_costs_its_sender_and_nobody_else() {
+    let chain = MockChain::new(3000, 1);
+    let mut net = Net::new(&chain);
+    net.connect(A, Behaviour::Forge(chain.clone(), Height(1234)));
+    net.run();
+    assert_eq!(net.punished, [A]);
+    net.connect(B, Behaviour::Honest(chain.clone()));
+    net.connect(C, Behaviour::Honest(chain.clone()));
+    net.run();
+    net.assert_synced_to(&chain);
+    assert_eq!(net.punished, [A]);
+}
+
+#[test]
+fn no_block_above_the_stop_height_is_connected() {
+    let chain = MockChain::new(300, 1);
+    let mut net = Net::with_stop_at(&chain, Height(123));
+    net.connect(A, Behaviour::Honest(chain.clone()));
+    net.run();
+    assert_eq!(net.tip(), Height(123));
+}
+
+/// Bug 168: what a peer mines after the handshake is noticed, and passed on to the others.
+#[test]
+fn bug_168_a_new_block_is_fetched_and_announced() {
+    let chain = MockChain::new(100, 1);
+    let longer = chain.extend(1, 1);
+    let mut net = Net::new(&chain);
+    net.connect(A, Behaviour::Honest(chain.clone()));
+    net.connect(B, Behaviour::Honest(chain.clone()));
+    net.run();
+    net.announce(A, longer.clone());
+    net.run();
+    net.assert_synced_to(&longer);
+    assert_eq!(net.announced_to, [B], "not to the peer that has it");
+    assert_eq!(net.coordinator.state(), Complete);
+    assert!(!net.path().contains(&BlocksValidate) || net.path().ends_with(&[Complete]));
+}

@@ -1,0 +1,290 @@
+//! A coordinator among scripted peers. Time passes only when nothing else happens.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use dilithion_headers::{HeadersConfig, HeadersManager};
+use dilithion_node::clock::Now;
+use dilithion_node::sync::{
+    Action, BlockFault, BlockToConnect, Coordinator, CoordinatorConfig, Event, IbdState,
+};
+use dilithion_wire::{BlockHash, BlockHeader, Height, InventoryKind, Message, PeerId};
+
+use crate::chain::{MockChain, mock_hash};
+
+/// Virtual time after which a run is taken to be stuck.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How a peer acts.
+#[derive(Clone, Debug)]
+pub enum Behaviour {
+    /// Serves its chain.
+    Honest(MockChain),
+    /// Serves headers and no blocks.
+    WithholdBlocks(MockChain),
+    /// Serves its chain and claims another height.
+    ClaimHeight(MockChain, Height),
+    /// Serves headers of which the one at this height does not have the id that the next one names.
+    Forge(MockChain, Height),
+}
+
+impl Behaviour {
+    fn chain(&self) -> &MockChain {
+        match self {
+            Self::Honest(chain)
+            | Self::WithholdBlocks(chain)
+            | Self::ClaimHeight(chain, _)
+            | Self::Forge(chain, _) => chain,
+        }
+    }
+
+    fn claimed_height(&self) -> Height {
+        match self {
+            Self::ClaimHeight(_, height) => *height,
+            _ => self.chain().height(),
+        }
+    }
+
+    fn headers_after(&self, locator: &[BlockHash]) -> Vec<BlockHeader> {
+        let mut headers = self.chain().headers_after(locator);
+        if let Self::Forge(chain, height) = self {
+            let real = chain.headers[height.0 as usize];
+            headers
+                .iter_mut()
+                .filter(|header| **header == real)
+                .for_each(|header| header.nonce ^= 0x8000_0000);
+        }
+        headers
+    }
+}
+
+/// A body to be refused as not belonging to its header, this many times.
+#[derive(Clone, Copy, Debug)]
+pub struct RefuseBody {
+    pub height: Height,
+    pub times: u32,
+}
+
+pub struct Net {
+    pub coordinator: Coordinator,
+    events: VecDeque<Event>,
+    peers: BTreeMap<PeerId, Behaviour>,
+    now: Duration,
+    busy_until: Duration,
+    unix: u64,
+    connected: Vec<BlockHash>,
+    states: Vec<IbdState>,
+    served: BTreeMap<PeerId, usize>,
+    pub blocks_requested: usize,
+    pub punished: Vec<PeerId>,
+    pub disconnected: Vec<PeerId>,
+    pub forks: Vec<Height>,
+    pub announced_to: Vec<PeerId>,
+    pub refuse: Option<RefuseBody>,
+    void_generation: Option<u64>,
+}
+
+impl Net {
+    pub fn new(chain: &MockChain) -> Self {
+        Self::with_config(chain, CoordinatorConfig::default())
+    }
+
+    pub fn with_stop_at(chain: &MockChain, height: Height) -> Self {
+        Self::with_config(chain, CoordinatorConfig { stop_at: Some(height), ..CoordinatorConfig::default() })
+    }
+
+    fn with_config(chain: &MockChain, config: CoordinatorConfig) -> Self {
+        let headers = HeadersConfig { seed: 7, ..HeadersConfig::from_params(&chain.params) };
+        let genesis = (Height::GENESIS, chain.ids[0]);
+        let headers = HeadersManager::new(headers, chain.headers[0], chain.ids[0]);
+        Self {
+            coordinator: Coordinator::new(config, headers, genesis),
+            events: VecDeque::new(),
+            peers: BTreeMap::new(),
+            now: Duration::ZERO,
+            busy_until: Duration::ZERO,
+            unix: u64::from(chain.headers.last().unwrap().time) + 1_000_000,
+            connected: vec![chain.ids[0]],
+            states: vec![IbdState::Idle],
+            served: BTreeMap::new(),
+            blocks_requested: 0,
+            punished: Vec::new(),
+            disconnected: Vec::new(),
+            forks: Vec::new(),
+            announced_to: Vec::new(),
+            refuse: None,
+            void_generation: None,
+        }
+    }
+
+    pub fn connect(&mut self, peer: PeerId, behaviour: Behaviour) {
+        self.events.push_back(Event::PeerConnected { peer, start_height: behaviour.claimed_height() });
+        self.peers.insert(peer, behaviour);
+    }
+
+    pub fn disconnect(&mut self, peer: PeerId) {
+        self.peers.remove(&peer);
+        self.events.push_back(Event::PeerDisconnected { peer });
+    }
+
+    /// The peer's chain is now this one, and it announces its tip by its header.
+    pub fn announce(&mut self, peer: PeerId, chain: MockChain) {
+        let headers = vec![*chain.headers.last().unwrap()];
+        self.announced_to.clear();
+        self.peers.insert(peer, Behaviour::Honest(chain));
+        self.events.push_back(Event::Headers { peer, headers });
+    }
+
+    /// Runs until nothing happens any more but time passing.
+    pub fn run(&mut self) {
+        self.run_until(|_| false);
+    }
+
+    pub fn run_for(&mut self, time: Duration) {
+        let end = self.now + time;
+        self.run_until(|net| net.now >= end);
+    }
+
+    /// Runs until `done`, or until nothing has happened for a long virtual time.
+    pub fn run_until(&mut self, done: impl Fn(&Self) -> bool) {
+        let mut quiet_since = self.now;
+        while !done(self) && self.now - quiet_since < PATIENCE {
+            if let Some(event) = self.events.pop_front() {
+                quiet_since = self.now;
+                self.busy_until = self.now;
+                self.deliver(event);
+            } else {
+                self.now += self.coordinator.next_tick(self.now).max(Duration::from_millis(1));
+                self.deliver(Event::Tick);
+            }
+        }
+    }
+
+    fn deliver(&mut self, event: Event) {
+        let now = Now { mono: self.now, unix: self.unix };
+        for action in self.coordinator.handle(event, now) {
+            self.perform(action);
+        }
+        self.check_invariants();
+    }
+
+    fn check_invariants(&self) {
+        let window = self.coordinator.window();
+        for peer in self.peers.keys() {
+            assert!(window.in_flight_of(*peer) <= 16, "more than 16 blocks in flight from {peer}");
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Send { peer, message } => self.answer(peer, message),
+            Action::Hash(jobs) => {
+                for job in jobs {
+                    self.events
+                        .push_back(Event::HashComputed { token: job.token, hash: mock_hash(&job.header) });
+                }
+            }
+            Action::Connect(block) => self.connect_block(&block),
+            Action::DisconnectTo(height) => {
+                self.connected.truncate(height.0 as usize + 1);
+                self.events.push_back(Event::Disconnected { tip: self.tip_block() });
+            }
+            Action::Misbehaved { peer, .. } => {
+                self.punished.push(peer);
+                self.disconnect(peer);
+            }
+            Action::Disconnect { peer, .. } => {
+                self.disconnected.push(peer);
+                self.disconnect(peer);
+            }
+            Action::StateChanged { from, to } => {
+                assert!(from.may_become(to), "{from} may not become {to}");
+                assert_eq!(self.states.last(), Some(&from));
+                self.states.push(to);
+            }
+            Action::ForkDetected { height } => self.forks.push(height),
+            Action::StoreHeaders(headers) => assert!(headers.iter().all(|header| header.verified)),
+            Action::CancelHashes { .. } => {}
+        }
+    }
+
+    fn answer(&mut self, peer: PeerId, message: Message) {
+        let Some(behaviour) = self.peers.get(&peer) else { return };
+        match message {
+            Message::GetHeaders(request) => {
+                let headers = behaviour.headers_after(&request.locator);
+                self.events.push_back(Event::Headers { peer, headers });
+            }
+            Message::GetData(items) => {
+                assert!(items.len() <= 16);
+                self.blocks_requested += items.len();
+                for item in items {
+                    assert_eq!(item.kind, InventoryKind::Block);
+                    let header =
+                        behaviour.chain().header_of(&item.hash.into()).expect("asked for what it has");
+                    if !matches!(behaviour, Behaviour::WithholdBlocks(_)) {
+                        *self.served.entry(peer).or_default() += 1;
+                        let payload = Bytes::copy_from_slice(&header.to_bytes());
+                        self.events.push_back(Event::Block { peer, header, payload });
+                    }
+                }
+            }
+            Message::Headers(_) => self.announced_to.push(peer),
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+
+    /// Plays the validator.
+    fn connect_block(&mut self, block: &BlockToConnect) {
+        if self.void_generation.is_some_and(|void| block.generation <= void) {
+            return;
+        }
+        let BlockToConnect { generation, height, hash, peer, .. } = *block;
+        if let Some(refuse) =
+            self.refuse.as_mut().filter(|refuse| refuse.height == height && refuse.times > 0)
+        {
+            refuse.times -= 1;
+            self.void_generation = Some(generation);
+            let (reason, fault) = ("bad-merkle".to_owned(), BlockFault::Body);
+            self.events.push_back(Event::BlockRejected { generation, height, hash, peer, reason, fault });
+            return;
+        }
+        assert_eq!(height.0 as usize, self.connected.len(), "blocks come in order");
+        self.connected.push(hash);
+        self.events.push_back(Event::BlocksConnected { blocks: vec![(height, hash)] });
+    }
+
+    fn tip_block(&self) -> (Height, BlockHash) {
+        (Height(u32::try_from(self.connected.len() - 1).unwrap()), *self.connected.last().unwrap())
+    }
+
+    pub fn tip(&self) -> Height {
+        self.tip_block().0
+    }
+
+    /// When something last happened.
+    pub fn busy_until(&self) -> Duration {
+        self.busy_until
+    }
+
+    /// The states so far, the first included.
+    pub fn path(&self) -> &[IbdState] {
+        &self.states
+    }
+
+    pub fn blocks_from(&self, peer: PeerId) -> usize {
+        self.served.get(&peer).copied().unwrap_or(0)
+    }
+
+    pub fn assert_synced_to(&self, chain: &MockChain) {
+        assert_eq!(
+            self.tip_block(),
+            (chain.height(), chain.tip()),
+            "{:?}",
+            self.coordinator.status(self.now)
+        );
+        assert_eq!(self.connected, chain.ids);
+        assert!(self.coordinator.window().is_empty(), "{}", self.coordinator.window().stats());
+    }
+}
