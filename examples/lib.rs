@@ -1,1 +1,0 @@
-//! Placeholder target; the runnable files are listed in `Cargo.toml`.
