@@ -1,5 +1,4 @@
 //! Connecting recorded blocks, in batches of several sizes: what a durable commit costs, and what sharing it saves.
-#![expect(missing_docs, reason = "criterion's macro makes a public function")]
 
 use std::sync::Arc;
 

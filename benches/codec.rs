@@ -1,5 +1,4 @@
 //! Decoding and encoding, beside SHA3-256d over the same bytes: no checksummed codec can be faster than that.
-#![expect(missing_docs, reason = "criterion's macro makes a public function")]
 
 use std::hint::black_box;
 

@@ -1,5 +1,4 @@
 //! The header pipeline without its hashes: the structure check of a full message, and queue to ready.
-#![expect(missing_docs, reason = "criterion's macro makes a public function")]
 
 use std::hint::black_box;
 

@@ -1,5 +1,4 @@
 //! RandomX on the pool, beside the same hasher in a plain loop; and what the queue itself costs.
-#![expect(missing_docs, reason = "criterion's macro makes a public function")]
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;

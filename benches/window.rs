@@ -1,5 +1,4 @@
 //! The block window: a whole download of a number of heights from a number of peers.
-#![expect(missing_docs, reason = "criterion's macro makes a public function")]
 
 use std::hint::black_box;
 use std::time::Duration;

@@ -23,12 +23,11 @@ fn main() -> anyhow::Result<()> {
         buffer.extend_from_slice(part);
         while let Some(raw) = codec.decode(&mut buffer)? {
             messages += 1;
-            match raw.decode(&params.limits) {
-                Ok(message) => println!("{:>10}  {message:?}", raw.command.as_str()),
-                Err(error) => {
-                    println!("{:>10}  {error} (score {})", raw.command.as_str(), error.misbehaviour().score())
-                }
-            }
+            let shown = match raw.decode(&params.limits) {
+                Ok(message) => format!("{message:?}"),
+                Err(error) => format!("{error} (score {})", error.misbehaviour().score()),
+            };
+            println!("{:>10}  {shown}", raw.command.as_str());
         }
     }
     println!("{messages} messages in {} bytes", stream.len());

@@ -248,7 +248,7 @@ impl Prepared {
             Arc::clone(&tip_height),
             Arc::clone(&config.dialer),
         ));
-        let limits = config.params.limits.clone();
+        let limits = config.params.limits;
         let validator = Validator::spawn(chain, limits, handle.clone()).map_err(NodeError::Thread)?;
         let parts = EngineParts {
             coordinator,

@@ -219,7 +219,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "IP", default_value = "0.0.0.0")]
     pub bind: IpAddr,
     /// Accept no connections
-    #[arg(long, conflicts_with_all = ["port", "bind"])]
+    #[arg(long)]
     pub no_listen: bool,
     /// Connect to this peer and to nobody else; may be repeated
     #[arg(long, value_name = "IP:PORT")]

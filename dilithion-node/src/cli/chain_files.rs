@@ -36,9 +36,8 @@ pub(super) fn import(file: &Path, chain: &ChainArgs) -> anyhow::Result<()> {
         limits: &config.params.limits,
         unix_time: SystemClock::new().now().unix,
     };
-    let report = importer.import(BufReader::with_capacity(FILE_BUFFER, input), |report, _| {
-        bar.set_position(report.connected as u64)
-    });
+    let input = BufReader::with_capacity(FILE_BUFFER, input);
+    let report = importer.import(input, |report, _| bar.set_position(report.connected as u64));
     bar.finish_and_clear();
     let tip = chain.tip();
     match report {

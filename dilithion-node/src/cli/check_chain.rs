@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use dilithion_chain::{ChainReader, Depth};
 use dilithion_pow::{CompactTarget, PoolConfig, PowPool};
-use dilithion_wire::{BlockHash, ChainParams, Height};
+use dilithion_wire::{BlockHash, BlockHeader, ChainParams, Height};
 
 use super::ChainArgs;
 use super::term::{ONE_OFF_POW, say};
@@ -35,7 +35,7 @@ fn check_pow(params: &ChainParams, store: &ChainReader) -> anyhow::Result<()> {
         for height in (first.0..=last.0).map(Height) {
             headers.push(store.header_at(height)?.with_context(|| format!("no header at height {height}"))?);
         }
-        let inputs: Vec<_> = headers.iter().map(|header| header.to_bytes()).collect();
+        let inputs: Vec<_> = headers.iter().map(BlockHeader::to_bytes).collect();
         for ((height, header), hash) in (first.0..).map(Height).zip(&headers).zip(pool.hash_all(&inputs)) {
             let stored = store.hash_at(height)?.with_context(|| format!("no id at height {height}"))?;
             let computed = BlockHash::from_bytes(hash);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use dilithion_wire::{
     Address, BlockHeader, ChainParams, FrameError, Height, Inventory, InventoryKind, Message, MessageCodec,
-    RawMessage, USER_AGENT, VersionMessage,
+    Misbehaviour, RawMessage, USER_AGENT, VersionMessage,
 };
 use thiserror::Error;
 use tokio::io::AsyncWriteExt;
@@ -219,6 +219,7 @@ impl Connection {
                 self.forward(event, raw.payload.len()).await?;
             }
             Message::Inv(items) => {
+                self.punish_unknown_kinds(&items)?;
                 let blocks: Vec<_> = items
                     .into_iter()
                     .filter(|item| item.kind == InventoryKind::Block)
@@ -229,7 +230,10 @@ impl Connection {
                 }
             }
             // Waiting here stops reading from a peer that asks faster than it reads our answers.
-            Message::GetData(items) => self.getdata.send(items).await.map_err(|_| Ended::Local)?,
+            Message::GetData(items) => {
+                self.punish_unknown_kinds(&items)?;
+                self.getdata.send(items).await.map_err(|_| Ended::Local)?;
+            }
             // Everything else asks nothing of a node that keeps no pool of transactions.
             _ => {}
         }
@@ -307,7 +311,13 @@ impl Connection {
         }
     }
 
-    fn punish(&self, misbehaviour: dilithion_wire::Misbehaviour) -> Result<(), Ended> {
+    /// Each item of a kind that does not exist has its price.
+    fn punish_unknown_kinds(&self, items: &[Inventory]) -> Result<(), Ended> {
+        let unknown = items.iter().filter(|item| matches!(item.kind, InventoryKind::Other(_))).count();
+        (0..unknown).try_for_each(|_| self.punish(Misbehaviour::BadInventoryKind))
+    }
+
+    fn punish(&self, misbehaviour: Misbehaviour) -> Result<(), Ended> {
         if self.shared.punish(&self.peer, misbehaviour) { Err(Ended::Misbehaved) } else { Ok(()) }
     }
 

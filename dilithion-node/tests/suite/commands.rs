@@ -136,7 +136,7 @@ fn bad_input_to_inspect_is_an_error_with_code_2() {
         &["tx", "0100"],
         &["block", &MAINNET_GENESIS[..100]],
         &["message", "fabfb5da"],
-        &["message", "fabfb5da76657261636b000000000000000000000000000100"],
+        &["message", "fabfb5da70696e67000000000000000008000000fd9fc3830102030405060708"],
     ];
     for case in cases {
         let output = program().arg("inspect").args(case).output().unwrap();

@@ -1,5 +1,6 @@
 //! The integration tests of the node, one program.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
 #![expect(unreachable_pub, reason = "the modules of a test program are reached from nowhere else")]
 
 mod chain;
