@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use dilithion_chain::UtxoStats;
-use dilithion_pow::{Hasher, PoolConfig, PowMode, PowPool};
+use dilithion_pow::{Hasher, PowMode};
 use dilithion_wire::{BlockHash, ChainParams, Height};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, SystemClock};
-use crate::import::Importer;
+use crate::import::import;
 use crate::net::NetConfig;
-use crate::node::{Node, NodeConfig, load_headers, open_chainstate, randomx};
+use crate::node::{Node, NodeConfig, randomx};
 use crate::probe::{Latency, measure_ping};
 use crate::stage::StatusReceiver;
 
@@ -142,16 +142,6 @@ pub async fn run(folder: &Path, mut watch: impl FnMut(u64, [DemoProgress; 2])) -
 
 /// Fills the source's store with the recorded chain.
 fn fill(config: &NodeConfig, hasher: Arc<dyn Hasher>) -> anyhow::Result<()> {
-    let mut chain = open_chainstate(config)?;
-    let mut headers = load_headers(&config.params, &chain.reader())?;
-    let pool = PowPool::new(PoolConfig::default(), hasher, |_| {})?;
-    let mut importer = Importer {
-        chain: &mut chain,
-        headers: &mut headers,
-        pool: &pool,
-        limits: &config.params.limits,
-        unix_time: SystemClock::new().now().unix,
-    };
-    importer.import(RECORDED_CHAIN, |_, _| {})?;
+    import(config, hasher, SystemClock::new().now().unix, RECORDED_CHAIN, |_| {})?;
     Ok(())
 }

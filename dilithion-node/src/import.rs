@@ -1,13 +1,15 @@
 //! Imports a file of block records, with the same checks that blocks from the network meet.
 
 use std::io::Read;
+use std::sync::Arc;
 
-use dilithion_chain::{BlockError, Candidate, Chainstate, StoreError, Tip};
+use dilithion_chain::{BlockError, Candidate, Chainstate, StoreError};
 use dilithion_headers::{Effects, HashToken, HeadersError, HeadersManager};
-use dilithion_pow::{PowHash, PowPool};
+use dilithion_pow::{Hasher, PoolConfig, PowHash, PowPool};
 use dilithion_wire::{Block, BlockHash, BlockHeader, DecodeError, Height, Limits, PeerId};
 use thiserror::Error;
 
+use crate::node::{NodeConfig, NodeError, load_headers, open_chainstate};
 use crate::records::{Record, RecordError, RecordReader};
 
 /// Records hashed and connected together: enough to keep every core busy, few enough to show progress.
@@ -75,6 +77,9 @@ pub enum ImportError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store or the hash pool cannot be had.
+    #[error(transparent)]
+    Node(#[from] NodeError),
 }
 
 /// How far an import has come.
@@ -86,19 +91,33 @@ pub struct ImportReport {
     pub known: usize,
 }
 
+/// Imports all records of `input` into a node's store, which no node may be using; `progress` is told after each chunk.
+///
+/// # Errors
+///
+/// [`ImportError`] names the first record that is not part of the chain. The blocks before it stay connected.
+pub fn import(
+    config: &NodeConfig,
+    hasher: Arc<dyn Hasher>,
+    unix_time: u64,
+    input: impl Read,
+    progress: impl FnMut(ImportReport),
+) -> Result<ImportReport, ImportError> {
+    let chain = open_chainstate(config)?;
+    let headers = load_headers(&config.params, &chain.reader())?;
+    let pool = PowPool::new(PoolConfig { threads: config.threads, niceness: None }, hasher, |_| {})
+        .map_err(NodeError::from)?;
+    let limits = config.params.limits;
+    Importer { chain, headers, pool, limits, unix_time }.import(input, progress)
+}
+
 /// What an import writes to and computes with.
-#[derive(Debug)]
-pub struct Importer<'a> {
-    /// The store.
-    pub chain: &'a mut Chainstate,
-    /// The header chain of the store.
-    pub headers: &'a mut HeadersManager,
-    /// Computes ids.
-    pub pool: &'a PowPool<usize>,
-    /// Bounds of the network's blocks.
-    pub limits: &'a Limits,
-    /// Wall clock, seconds since 1970.
-    pub unix_time: u64,
+struct Importer {
+    chain: Chainstate,
+    headers: HeadersManager,
+    pool: PowPool<()>,
+    limits: Limits,
+    unix_time: u64,
 }
 
 /// A record and the RandomX hash of its header.
@@ -108,16 +127,11 @@ struct Hashed {
     hash: PowHash,
 }
 
-impl Importer<'_> {
-    /// Imports all records of `input`; `progress` is told after each chunk.
-    ///
-    /// # Errors
-    ///
-    /// [`ImportError`] names the first record that is not part of the chain. The blocks before it stay connected.
-    pub fn import(
-        &mut self,
+impl Importer {
+    fn import(
+        mut self,
         input: impl Read,
-        mut progress: impl FnMut(ImportReport, Tip),
+        mut progress: impl FnMut(ImportReport),
     ) -> Result<ImportReport, ImportError> {
         let mut report = ImportReport::default();
         let mut records = RecordReader::new(input);
@@ -130,7 +144,7 @@ impl Importer<'_> {
             let (linked, broken) = self.linked(&waiting, ready);
             let chunk: Vec<Hashed> = waiting.drain(..linked).collect();
             report.connected += self.connect(chunk)?;
-            progress(report, self.chain.tip());
+            progress(report);
             match (broken, end) {
                 // A record cut short may be what breaks the link before it; the cut is the better story.
                 (Some(broken), _) if !unreadable => return Err(broken),
@@ -218,8 +232,8 @@ impl Importer<'_> {
     /// Checks a header in its place in the header chain and decodes the body.
     fn prepare(&mut self, record: Record, hash: PowHash) -> Result<Candidate, ImportError> {
         let Record { height, header, payload } = record;
-        let hash = prove(self.headers, header, hash, height, self.unix_time)?;
-        let block = Block::decode_payload(payload, self.limits)
+        let hash = prove(&mut self.headers, header, hash, height, self.unix_time)?;
+        let block = Block::decode_payload(payload, &self.limits)
             .map_err(|source| ImportError::Decode { height, source })?;
         Ok(Candidate { hash, verified: true, block })
     }

@@ -1,4 +1,6 @@
-//! A Dilithion node: sync coordinator, connections and operations.
+#![doc = include_str!("../README.md")]
+//!
+//! # Contents
 //!
 //! | module | what |
 //! |---|---|
@@ -12,23 +14,6 @@
 //! | [`json`] | blocks, transactions and messages as JSON |
 //! | [`cli`] | the command line |
 //! | [`clock`], [`random`] | the only places that read a clock, or draw a number |
-//!
-//! ```no_run
-//! use std::sync::Arc;
-//!
-//! use dilithion_node::{Node, NodeConfig};
-//! use dilithion_wire::ChainParams;
-//!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut config = NodeConfig::new(Arc::new(ChainParams::testnet()), "/tmp/dilithion");
-//! config.net.peers.push("127.0.0.1:18444".parse()?);
-//! let node = Node::start(config).await?;
-//! let mut status = node.status();
-//! status.wait_for(|status| status.chain_height.0 >= 100).await?;
-//! node.stop().await;
-//! # Ok(())
-//! # }
-//! ```
 
 pub mod cli;
 pub mod clock;

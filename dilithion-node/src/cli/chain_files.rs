@@ -3,18 +3,17 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Context;
-use dilithion_pow::{PoolConfig, PowPool};
 use dilithion_wire::Height;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::ChainArgs;
+use super::query::open_reader;
 use super::term::{ONE_OFF_POW, complain, say};
 use crate::clock::{Clock, SystemClock};
-use crate::import::Importer;
-use crate::node::{load_headers, open_chainstate, randomx};
+use crate::import::{self, ImportReport};
+use crate::node::randomx;
 use crate::records::write_record;
 
 /// Bytes read from or written to a record file at a time.
@@ -23,41 +22,36 @@ const FILE_BUFFER: usize = 1 << 20;
 pub(super) fn import(file: &Path, chain: &ChainArgs) -> anyhow::Result<()> {
     let config = chain.node_config()?;
     let input = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let mut chain = open_chainstate(&config)?;
-    let mut headers = load_headers(&config.params, &chain.reader())?;
+    let input = BufReader::with_capacity(FILE_BUFFER, input);
     let hasher = randomx(&config.params, ONE_OFF_POW, config.threads)?;
-    let pool = PowPool::new(PoolConfig::default(), Arc::clone(&hasher), |_| {})?;
     let style = ProgressStyle::with_template("{spinner} {pos} blocks imported, {per_sec}, {elapsed}")?;
     let bar = ProgressBar::new_spinner().with_style(style);
-    let mut importer = Importer {
-        chain: &mut chain,
-        headers: &mut headers,
-        pool: &pool,
-        limits: &config.params.limits,
-        unix_time: SystemClock::new().now().unix,
-    };
-    let input = BufReader::with_capacity(FILE_BUFFER, input);
-    let report = importer.import(input, |report, _| bar.set_position(report.connected as u64));
+    let now = SystemClock::new().now().unix;
+    let imported =
+        import::import(&config, hasher, now, input, |report| bar.set_position(report.connected as u64));
     bar.finish_and_clear();
-    let tip = chain.tip();
-    match report {
-        Ok(report) => {
-            say(&format!(
-                "imported {} blocks ({} known already); tip {} at height {}",
-                report.connected, report.known, tip.hash, tip.height
-            ));
-            Ok(())
-        }
+    let report = match imported {
+        Ok(report) => report,
         Err(error) => {
-            complain(&format!("stopped; the tip is {} at height {}", tip.hash, tip.height));
-            Err(error.into())
+            // Without a store there is no tip to tell of; the error says so.
+            if let Ok(tip) = open_reader(&config).and_then(|store| Ok(store.tip()?)) {
+                complain(&format!("stopped; the tip is {} at height {}", tip.hash, tip.height));
+            }
+            return Err(error.into());
         }
-    }
+    };
+    let tip = open_reader(&config)?.tip()?;
+    let ImportReport { connected, known } = report;
+    say(&format!(
+        "imported {connected} blocks ({known} known already); tip {} at height {}",
+        tip.hash, tip.height
+    ));
+    Ok(())
 }
 
 pub(super) fn export(file: &Path, chain: &ChainArgs) -> anyhow::Result<()> {
     let config = chain.node_config()?;
-    let store = super::query::open_reader(&config)?;
+    let store = open_reader(&config)?;
     let tip = store.tip()?;
     let context = || format!("cannot write {}", file.display());
     let output = File::create(file).with_context(context)?;

@@ -1,28 +1,26 @@
-//! The tasks of one connection: read and route, write, serve.
+//! A connection from its beginning to its end; its reading and routing side.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use dilithion_wire::{
-    Address, BlockHeader, ChainParams, FrameError, Height, Inventory, InventoryKind, Message, MessageCodec,
-    Misbehaviour, RawMessage, USER_AGENT, VersionMessage,
+    BlockHeader, FrameError, Height, Inventory, InventoryKind, Message, MessageCodec, Misbehaviour,
+    RawMessage, VersionMessage,
 };
 use thiserror::Error;
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_stream::StreamExt;
-use tokio_util::codec::{Encoder, FramedRead};
+use tokio_util::codec::FramedRead;
 
 use super::handshake::{Handshake, HandshakeError, HandshakeState, Requirements, Step};
 use super::manager::Shared;
 use super::peer::{Peer, SendError, SendQueues};
 use super::router::{Lane, lane_of};
-use super::{HANDSHAKE_TIMEOUT, MAX_MISSED_PONGS, PING_INTERVAL, RECEIVE_BUDGET, server};
+use super::version::version_message;
+use super::{HANDSHAKE_TIMEOUT, MAX_MISSED_PONGS, PING_INTERVAL, RECEIVE_BUDGET, server, writer};
 use crate::sync::Event;
 
 /// Why a connection ended.
@@ -46,30 +44,6 @@ pub(super) enum Ended {
     Misbehaved,
 }
 
-/// Our `version` message for one connection.
-pub(crate) fn version_message(
-    params: &ChainParams,
-    peer: SocketAddr,
-    nonce: u64,
-    height: Height,
-    unix_time: u64,
-) -> VersionMessage {
-    VersionMessage {
-        version: params.protocol_version,
-        services: dilithion_wire::Services::NETWORK,
-        time: i64::try_from(unix_time).unwrap_or(i64::MAX),
-        receiver: Address::from(peer),
-        // Unknown from here; the C++ nodes send the same.
-        sender: Address::from(SocketAddr::from(([0, 0, 0, 0], 0))),
-        nonce,
-        user_agent: USER_AGENT.to_owned(),
-        start_height: i32::try_from(height.0).unwrap_or(i32::MAX),
-        relay: true,
-        // Older nodes ignore trailing bytes; mainnet's demand them (spec: wire §3).
-        genesis: Some(params.genesis.hash),
-    }
-}
-
 /// Runs a connection to its end.
 pub(super) async fn run(
     stream: TcpStream,
@@ -83,7 +57,7 @@ pub(super) async fn run(
     }
     let (read, write) = stream.into_split();
     let (getdata, getdata_queue) = mpsc::channel(server::GETDATA_QUEUE);
-    let writer = tokio::spawn(write_loop(write, Arc::clone(&peer), queues, Arc::clone(&shared)));
+    let writer = tokio::spawn(writer::write_loop(write, Arc::clone(&peer), queues, Arc::clone(&shared)));
     let server = tokio::spawn(server::serve(Arc::clone(&peer), shared.store.clone(), getdata_queue));
 
     let mut connection = Connection::new(peer, shared, getdata);
@@ -339,70 +313,4 @@ fn ping_timer() -> Interval {
     let mut timer = tokio::time::interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     timer
-}
-
-/// Writes queued messages in order, control messages before blocks.
-async fn write_loop(
-    mut socket: OwnedWriteHalf,
-    peer: Arc<Peer>,
-    mut queues: SendQueues,
-    shared: Arc<Shared>,
-) {
-    let mut codec = MessageCodec::new(shared.params.magic);
-    let mut buffer = BytesMut::new();
-    loop {
-        let (raw, is_control) = tokio::select! {
-            biased;
-            () = peer.closed() => break,
-            raw = queues.control.recv() => (raw, true),
-            raw = queues.bulk.recv() => (raw, false),
-        };
-        let Some(raw) = raw else { break };
-        if let Err(error) = write_message(&mut socket, &mut codec, &mut buffer, raw, &peer).await {
-            tracing::warn!("[P2P] Failed to send message to peer {}: {error}", peer.id);
-            peer.disconnect();
-            break;
-        }
-        let control_bytes = if is_control { buffer.len() } else { 0 };
-        buffer.clear();
-        peer.note_written(control_bytes, shared.clock.now().mono);
-    }
-    // The peer may be gone already; there is nobody left to tell.
-    let _ = socket.shutdown().await;
-}
-
-/// Encodes one message into `buffer` and writes it out, giving up when the connection is closed.
-async fn write_message(
-    socket: &mut OwnedWriteHalf,
-    codec: &mut MessageCodec,
-    buffer: &mut BytesMut,
-    raw: RawMessage,
-    peer: &Peer,
-) -> Result<(), FrameError> {
-    codec.encode(raw, buffer)?;
-    tokio::select! {
-        written = socket.write_all(buffer) => Ok(written?),
-        () = peer.closed() => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use dilithion_wire::Command;
-
-    use super::*;
-
-    #[test]
-    fn our_version_names_protocol_agent_and_genesis() {
-        let params = ChainParams::testnet();
-        let peer = SocketAddr::from(([127, 0, 0, 1], 18444));
-        let version = version_message(&params, peer, 1, Height(12), 1_700_000_000);
-        assert_eq!(version.version, 70001);
-        assert_eq!(version.user_agent, "Dilithion:1.0.0");
-        assert_eq!(version.start_height, 12);
-        assert_eq!(version.genesis, Some(params.genesis.hash));
-        let raw = Message::Version(version).to_raw();
-        assert_eq!(raw.command, Command::VERSION);
-        assert!(raw.payload.len() <= 400, "the size window of spec: wire §1.5");
-    }
 }

@@ -1,120 +1,23 @@
 //! Puts the parts together: a running node.
 
+mod config;
+mod parts;
+
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use dilithion_chain::{ChainReader, Chainstate, StoreError, StoreOptions};
-use dilithion_headers::{HashToken, HeadersConfig, HeadersError, HeadersManager, StoredHeader};
-use dilithion_pow::{Hasher, PoolConfig, PowError, PowMode, PowPool, PowStats, RandomX, RandomXOptions};
-use dilithion_wire::{BlockHash, ChainParams, Height};
-use thiserror::Error;
+use dilithion_chain::{ChainReader, Chainstate};
+use dilithion_headers::HashToken;
+use dilithion_pow::{Hasher, PoolConfig, PowPool, PowStats};
 
+pub use self::config::{CHAINSTATE_FOLDER, HASH_NICENESS, NodeConfig, NodeError};
+use self::parts::check_genesis;
+pub use self::parts::{load_headers, open_chainstate, randomx};
 use crate::clock::{Clock, SystemClock};
-use crate::net::{ConnectionManager, Dialer, NetConfig, PeerSnapshot, Peers, TcpDialer};
-use crate::random::random_u64;
+use crate::net::{ConnectionManager, PeerSnapshot, Peers};
 use crate::stage::{Engine, EngineHandle, EngineParts, StatusReceiver, Validator};
 use crate::sync::{Coordinator, CoordinatorConfig, Event};
-
-/// Lowers the priority of hash threads below that of network threads, so that a ping is answered at once even when
-/// every core hashes. Ten steps give a network thread about nine times the weight; on an otherwise idle machine
-/// hashing loses nothing.
-pub const HASH_NICENESS: i32 = 10;
-
-/// The folder of the store, below the data directory.
-pub const CHAINSTATE_FOLDER: &str = "chainstate";
-
-/// What a node is made from.
-#[derive(Clone)]
-pub struct NodeConfig {
-    /// The network.
-    pub params: Arc<ChainParams>,
-    /// Where the node keeps its data.
-    pub datadir: PathBuf,
-    /// Connections.
-    pub net: NetConfig,
-    /// Light, fast, or chosen by backlog.
-    pub pow: PowMode,
-    /// Hash threads; `None` for one per core.
-    pub threads: Option<NonZeroUsize>,
-    /// Connect no block above this height.
-    pub stop_at: Option<Height>,
-    /// Opens connections; replaced in tests.
-    pub dialer: Arc<dyn Dialer>,
-    /// Computes ids; `None` for RandomX with the network's key. Nodes in one process can share one.
-    pub hasher: Option<Arc<dyn Hasher>>,
-}
-
-impl NodeConfig {
-    /// A node that neither listens nor dials.
-    #[must_use]
-    pub fn new(params: Arc<ChainParams>, datadir: impl Into<PathBuf>) -> Self {
-        Self {
-            params,
-            datadir: datadir.into(),
-            net: NetConfig::default(),
-            pow: PowMode::Light,
-            threads: None,
-            stop_at: None,
-            dialer: Arc::new(TcpDialer),
-            hasher: None,
-        }
-    }
-
-    /// The folder of the store.
-    #[must_use]
-    pub fn chainstate_dir(&self) -> PathBuf {
-        self.datadir.join(CHAINSTATE_FOLDER)
-    }
-}
-
-impl std::fmt::Debug for NodeConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NodeConfig")
-            .field("network", &self.params.name)
-            .field("datadir", &self.datadir)
-            .field("net", &self.net)
-            .field("pow", &self.pow)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Why a node does not start.
-#[derive(Debug, Error)]
-pub enum NodeError {
-    /// The store cannot be opened or read.
-    #[error("the store: {0}")]
-    Store(Box<StoreError>),
-    /// The stored headers do not form a chain.
-    #[error("the stored headers are damaged: {0}")]
-    Headers(#[from] HeadersError),
-    /// RandomX is not available.
-    #[error("proof of work: {0}")]
-    Pow(#[from] PowError),
-    /// The genesis block does not have the id that the network's parameters state.
-    #[error("the genesis block of {network} hashes to {computed}, its parameters say {expected}")]
-    Genesis {
-        /// The network's name.
-        network: String,
-        /// The id in the parameters.
-        expected: BlockHash,
-        /// Its RandomX hash.
-        computed: BlockHash,
-    },
-    /// The listening address is not free.
-    #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// The cause.
-        source: std::io::Error,
-    },
-    /// A thread cannot be started.
-    #[error("cannot start a thread: {0}")]
-    Thread(std::io::Error),
-}
 
 /// A running node. Dropping it without [`Node::stop`] leaves its threads running.
 pub struct Node {
@@ -268,58 +171,4 @@ impl Prepared {
             }
         }
     }
-}
-
-/// Opens the store of a node.
-///
-/// # Errors
-///
-/// [`NodeError::Store`].
-pub fn open_chainstate(config: &NodeConfig) -> Result<Chainstate, NodeError> {
-    let folder = config.chainstate_dir();
-    Chainstate::open(&folder, Arc::clone(&config.params), StoreOptions::default()).map_err(store_error)
-}
-
-fn store_error(error: StoreError) -> NodeError {
-    NodeError::Store(Box::new(error))
-}
-
-/// RandomX with a network's key.
-///
-/// # Errors
-///
-/// [`PowError`] if memory is short or the library gives wrong hashes.
-pub fn randomx(
-    params: &ChainParams,
-    mode: PowMode,
-    threads: Option<NonZeroUsize>,
-) -> Result<Arc<dyn Hasher>, PowError> {
-    let niceness = Some(HASH_NICENESS);
-    let options = RandomXOptions { mode, threads, niceness, ..RandomXOptions::default() };
-    Ok(Arc::new(RandomX::new(&params.randomx_key, options)?))
-}
-
-/// Rebuilds the header chain from the store; nothing is hashed.
-///
-/// # Errors
-///
-/// [`NodeError`] if the stored headers cannot be read or do not link.
-pub fn load_headers(params: &ChainParams, store: &ChainReader) -> Result<HeadersManager, NodeError> {
-    let config = HeadersConfig { seed: random_u64(), ..HeadersConfig::from_params(params) };
-    let mut headers = HeadersManager::new(config, params.genesis_header(), params.genesis.hash);
-    for stored in store.headers() {
-        let stored = stored.map_err(store_error)?;
-        let dilithion_chain::StoredHeader { header, hash, verified, .. } = stored;
-        headers.restore(StoredHeader { header, hash, verified })?;
-    }
-    Ok(headers)
-}
-
-/// Checks that the genesis block has the id that its parameters state.
-fn check_genesis(params: &ChainParams, hasher: &dyn Hasher) -> Result<(), NodeError> {
-    let computed = BlockHash::from_bytes(hasher.worker()?.hash(&params.genesis_header().to_bytes()));
-    if computed == params.genesis.hash {
-        return Ok(());
-    }
-    Err(NodeError::Genesis { network: params.name.clone(), expected: params.genesis.hash, computed })
 }
