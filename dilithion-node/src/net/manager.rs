@@ -26,6 +26,9 @@ use crate::stage::EngineHandle;
 /// Pause after a failed `accept`, which mostly means that file descriptors ran out.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
+/// Addresses taken from one DNS seed at most.
+const MAX_SEED_ADDRESSES: usize = 16;
+
 /// Whom to connect to and where to listen.
 #[derive(Clone, Debug, Default)]
 pub struct NetConfig {
@@ -283,7 +286,9 @@ impl ConnectionManager {
                 found = self.dialer.resolve(host, params.p2p_port) => found,
             };
             match found {
-                Ok(addresses) => addresses.into_iter().for_each(|address| self.maintain(address)),
+                Ok(addresses) => {
+                    addresses.into_iter().take(MAX_SEED_ADDRESSES).for_each(|address| self.maintain(address));
+                }
                 Err(error) => tracing::info!("[P2P] Seed {host} not resolved: {error}"),
             }
         }

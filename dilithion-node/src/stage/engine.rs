@@ -19,6 +19,9 @@ use crate::sync::{Action, Coordinator, Event, SyncStatus};
 /// A status is published this often at most, whatever happens in between.
 const STATUS_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Longest time between two ticks of the coordinator.
+const MAX_TICK: Duration = Duration::from_secs(1);
+
 /// A peer with this many bytes waiting to be sent gets no further headers until it has read some.
 const MAX_HEADERS_BACKLOG: usize = 1 << 20;
 
@@ -122,16 +125,23 @@ impl Worker {
     fn run(mut self, inputs: &Receiver<Input>) {
         // Headers that were restored without proof.
         self.hash(self.parts.coordinator.headers().outstanding_jobs());
+        let mut next_tick = Duration::ZERO;
         loop {
             let now = self.parts.clock.now().mono;
-            let tick = self.parts.coordinator.next_tick(now);
-            match inputs.recv_timeout(self.until_publishing(now).map_or(tick, |wait| wait.min(tick))) {
+            // Ticks are due whether events come or not: time-outs must not wait for a quiet moment.
+            if now >= next_tick {
+                self.handle(Event::Tick);
+                next_tick = now + MAX_TICK;
+            }
+            next_tick = next_tick.min(now + self.parts.coordinator.next_tick(now));
+            let wait = next_tick.saturating_sub(now);
+            match inputs.recv_timeout(self.until_publishing(now).map_or(wait, |publish| publish.min(wait))) {
                 Ok(Input::Event { event, _budget }) => {
                     self.handle(event);
                     self.dirty = true;
                 }
                 Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => self.handle(Event::Tick),
+                Err(RecvTimeoutError::Timeout) => {}
             }
             self.publish();
         }
@@ -159,6 +169,7 @@ impl Worker {
             }
             Action::Connect(block) => validator.connect(block)?,
             Action::DisconnectTo(height) => validator.disconnect_to(height)?,
+            Action::ForgetHeader(hash) => validator.forget_header(hash)?,
             Action::StoreHeaders(headers) => validator.store_headers(headers)?,
             Action::Misbehaved { peer, misbehaviour } => connections.punish(peer, misbehaviour),
             Action::Disconnect { peer, reason } => {

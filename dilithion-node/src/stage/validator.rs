@@ -20,6 +20,7 @@ const MAX_BATCH_BYTES: usize = 8 << 20;
 enum Job {
     Connect(BlockToConnect),
     DisconnectTo(Height),
+    ForgetHeader(BlockHash),
     StoreHeaders(Vec<StoredHeader>),
 }
 
@@ -50,6 +51,10 @@ impl Validator {
 
     pub(crate) fn disconnect_to(&self, height: Height) -> Result<(), ValidatorGone> {
         self.submit(Job::DisconnectTo(height))
+    }
+
+    pub(crate) fn forget_header(&self, hash: BlockHash) -> Result<(), ValidatorGone> {
+        self.submit(Job::ForgetHeader(hash))
     }
 
     pub(crate) fn store_headers(&self, headers: Vec<StoredHeader>) -> Result<(), ValidatorGone> {
@@ -92,6 +97,7 @@ impl Worker {
                         self.connect(batch)
                     }
                     Job::DisconnectTo(height) => self.disconnect_to(height),
+                    Job::ForgetHeader(hash) => self.chain.forget_headers(&[hash]).map(|_| ()),
                     Job::StoreHeaders(headers) => self.chain.store_headers(&headers),
                 };
                 if let Err(error) = done {

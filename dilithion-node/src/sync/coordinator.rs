@@ -200,7 +200,7 @@ impl Coordinator {
             return;
         }
         self.check_fork(out);
-        while let Some(next) = self.next_state() {
+        while let Some(next) = self.next_state(now.mono) {
             self.enter(next, now.mono, out);
         }
         if self.state == IbdState::Error {
@@ -226,7 +226,7 @@ impl Coordinator {
     }
 
     /// The transition that is due, if any.
-    fn next_state(&self) -> Option<IbdState> {
+    fn next_state(&self, now: Duration) -> Option<IbdState> {
         use IbdState::{BlocksDownload, BlocksValidate, Complete, Connecting, Error, HeadersSync, Idle};
         if self.store_failure.is_some() && self.state != Error {
             return Some(Error);
@@ -236,7 +236,7 @@ impl Coordinator {
         }
         let chain = self.tip.0;
         let best = self.headers.best_height();
-        let caught_up = self.headers_caught_up();
+        let caught_up = self.headers_caught_up(now);
         let blocks_missing = best > chain || self.is_off_best_chain();
         match self.state {
             Idle if blocks_missing || self.peers.values().any(|peer| peer.claimed_height > chain) => {
@@ -244,7 +244,7 @@ impl Coordinator {
             }
             Connecting => Some(HeadersSync),
             HeadersSync if best.0 > chain.0.saturating_add(HEADERS_AHEAD_TO_DOWNLOAD) => Some(BlocksDownload),
-            HeadersSync if caught_up && blocks_missing => Some(BlocksDownload),
+            HeadersSync if blocks_missing && !self.is_exchanging_headers(now) => Some(BlocksDownload),
             HeadersSync | BlocksDownload | BlocksValidate if caught_up && !blocks_missing => Some(Complete),
             BlocksDownload if caught_up && self.everything_received() => Some(BlocksValidate),
             BlocksValidate if !self.everything_received() => Some(BlocksDownload),

@@ -127,6 +127,9 @@ pub enum Action {
     Connect(BlockToConnect),
     /// Disconnect blocks until this height is the tip; answered by [`Event::Disconnected`].
     DisconnectTo(Height),
+    /// Forget a stored header that does not have this id, with all that is built on it. Follows the
+    /// [`Action::DisconnectTo`] that takes it out of the chain.
+    ForgetHeader(BlockHash),
     /// Persist proved headers, parents first.
     StoreHeaders(Vec<StoredHeader>),
     /// A peer broke the protocol.

@@ -1,5 +1,6 @@
 //! What happens when the connected chain and the best header chain part.
 
+use dilithion_headers::FalseClaim;
 use dilithion_wire::{BlockHash, Height};
 
 use super::{Action, Coordinator};
@@ -23,6 +24,20 @@ impl Coordinator {
         if proved_work.is_none() || (our_work.is_some() && proved_work <= our_work) {
             return;
         }
+        self.rewind_to(fork, out);
+    }
+
+    /// A header that a checkpoint vouched for turned out false after its block had been connected: our chain is none
+    /// above its parent, and neither the block nor those on it may be taken for the real ones later.
+    pub(super) fn leave_false_branch(&mut self, claim: &FalseClaim, out: &mut Vec<Action>) {
+        let connected = claim.height <= self.tip.0 && self.headers.height_of(&self.tip.1).is_none();
+        if let Some(parent) = claim.height.prev().filter(|_| connected && !self.disconnecting) {
+            self.rewind_to(parent, out);
+            out.push(Action::ForgetHeader(claim.hash));
+        }
+    }
+
+    fn rewind_to(&mut self, fork: Height, out: &mut Vec<Action>) {
         out.push(Action::ForkDetected { height: fork });
         out.push(Action::DisconnectTo(fork));
         self.disconnecting = true;

@@ -14,10 +14,15 @@ use crate::clock::Now;
 const STORE_HEADERS_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Coordinator {
+    /// Whether headers that were asked for are expected any moment.
+    pub(super) fn is_exchanging_headers(&self, now: Duration) -> bool {
+        self.peers.values().any(|peer| peer.is_answering(now))
+    }
+
     /// No peer is known to have headers that we lack, and none is being asked.
-    pub(super) fn headers_caught_up(&self) -> bool {
+    pub(super) fn headers_caught_up(&self, now: Duration) -> bool {
         let best = self.headers.best_height();
-        self.peers.values().all(|peer| peer.headers == HeadersExchange::Quiet && !peer.is_ahead_of(best))
+        !self.is_exchanging_headers(now) && !self.peers.values().any(|peer| peer.is_ahead_of(best))
     }
 
     pub(super) fn on_headers(
@@ -83,6 +88,7 @@ impl Coordinator {
                 out.push(Action::Hash(wanted));
             }
             out.push(Action::Misbehaved { peer: claim.peer, misbehaviour: claim.misbehaviour });
+            self.leave_false_branch(&claim, out);
         }
         for dropped in effects.dropped {
             if let Some(sync_peer) = self.peers.get_mut(&dropped.peer) {
@@ -150,18 +156,18 @@ impl Coordinator {
         }
     }
 
-    /// Keeps one request for headers under way: to a peer that is ahead, else to one that was never asked.
+    /// Keeps one request for headers under way: to a peer that is ahead, else to one that was never asked. A peer that
+    /// takes its time does not keep the others from being asked.
     pub(super) fn drive_headers(&mut self, now: Duration, out: &mut Vec<Action>) {
-        if self.peers.values().any(|peer| peer.headers != HeadersExchange::Quiet) {
+        if self.is_exchanging_headers(now) {
             return;
         }
         let best = self.headers.best_height();
-        let ahead = self
-            .peers
-            .iter()
+        let quiet = || self.peers.iter().filter(|(_, peer)| peer.headers == HeadersExchange::Quiet);
+        let ahead = quiet()
             .filter(|(_, peer)| peer.is_ahead_of(best))
             .min_by_key(|(id, peer)| (peer.stalls, std::cmp::Reverse(peer.claimed_height), **id));
-        let next = ahead.or_else(|| self.peers.iter().find(|(_, peer)| !peer.asked));
+        let next = ahead.or_else(|| quiet().find(|(_, peer)| !peer.asked));
         let Some((peer, sync_peer)) = next.map(|(id, peer)| (*id, peer)) else { return };
         if now < sync_peer.next_getheaders {
             return;

@@ -11,6 +11,9 @@ pub(super) const GETDATA_INTERVAL: Duration = Duration::from_millis(50);
 /// A `getheaders` unanswered for this long is given to another peer.
 pub(super) const HEADERS_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A `getheaders` unanswered for this long no longer keeps us from asking another peer as well.
+pub(super) const HEADERS_PATIENCE: Duration = Duration::from_secs(2);
+
 /// A peer that failed this many requests in a row is disconnected.
 pub(super) const MAX_CONSECUTIVE_STALLS: u32 = 3;
 
@@ -69,6 +72,15 @@ impl SyncPeer {
             self.known = Some(hash);
         }
         self.claimed_height = self.claimed_height.max(height);
+    }
+
+    /// Whether our exchange of headers is too fresh to ask somebody else.
+    pub(super) fn is_answering(&self, now: Duration) -> bool {
+        match self.headers {
+            HeadersExchange::Quiet => false,
+            HeadersExchange::Asked(since) => now.saturating_sub(since) < HEADERS_PATIENCE,
+            HeadersExchange::Proving => true,
+        }
     }
 
     /// Whether it may have headers above `known`.

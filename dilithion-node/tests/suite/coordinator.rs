@@ -193,3 +193,34 @@ fn bug_168_a_new_block_is_fetched_and_announced() {
     assert_eq!(net.coordinator.state(), Complete);
     assert!(!net.path().contains(&BlocksValidate) || net.path().ends_with(&[Complete]));
 }
+
+/// Peers that claim much and say nothing cost seconds, not their time-out each.
+#[test]
+fn silent_peers_do_not_keep_us_from_asking_others() {
+    let chain = MockChain::new(50, 1);
+    let mut net = Net::new(&chain);
+    for id in 10..15 {
+        net.connect(PeerId(id), Behaviour::Silent(chain.extend(100, 2)));
+    }
+    net.connect(A, Behaviour::Honest(chain.clone()));
+    net.run_until(|net| net.tip() == chain.height());
+    assert!(net.busy_until() < Duration::from_secs(20), "took {:?} of virtual time", net.busy_until());
+    net.run();
+    assert_eq!(net.disconnected.len(), 5, "and in the end they go");
+    net.assert_synced_to(&chain);
+}
+
+/// Below a checkpoint blocks are connected before their headers are proved; a lie found later is undone.
+#[test]
+fn a_false_claim_below_a_checkpoint_is_undone_when_it_is_found() {
+    let chain = MockChain::new(60, 1);
+    let mut net = Net::with_checkpoint(&chain, Height(50));
+    net.connect(A, Behaviour::Forge(chain.clone(), Height(20)));
+    net.run();
+    assert_eq!(net.punished, [A]);
+    assert_eq!((net.tip(), &net.forks[..]), (Height(19), &[Height(19)][..]));
+    assert_eq!(net.forgotten, [chain.ids[20]]);
+    net.connect(B, Behaviour::Honest(chain.clone()));
+    net.run();
+    net.assert_synced_to(&chain);
+}

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
-use dilithion_headers::{HeadersConfig, HeadersManager};
+use dilithion_headers::{HeadersConfig, HeadersManager, JobPriority};
 use dilithion_node::clock::Now;
 use dilithion_node::sync::{
     Action, BlockFault, BlockToConnect, Coordinator, CoordinatorConfig, Event, IbdState,
 };
-use dilithion_wire::{BlockHash, BlockHeader, Height, InventoryKind, Message, PeerId};
+use dilithion_wire::{
+    BlockHash, BlockHeader, ChainParams, Checkpoint, Height, InventoryKind, Message, PeerId,
+};
 
 use crate::chain::{MockChain, mock_hash};
 
@@ -23,6 +25,8 @@ pub enum Behaviour {
     Honest(MockChain),
     /// Serves headers and no blocks.
     WithholdBlocks(MockChain),
+    /// Completes the handshake and says nothing more.
+    Silent(MockChain),
     /// Serves its chain and claims another height.
     ClaimHeight(MockChain, Height),
     /// Serves headers of which the one at this height does not have the id that the next one names.
@@ -34,6 +38,7 @@ impl Behaviour {
         match self {
             Self::Honest(chain)
             | Self::WithholdBlocks(chain)
+            | Self::Silent(chain)
             | Self::ClaimHeight(chain, _)
             | Self::Forge(chain, _) => chain,
         }
@@ -48,14 +53,23 @@ impl Behaviour {
 
     fn headers_after(&self, locator: &[BlockHash]) -> Vec<BlockHeader> {
         let mut headers = self.chain().headers_after(locator);
-        if let Self::Forge(chain, height) = self {
-            let real = chain.headers[height.0 as usize];
-            headers
-                .iter_mut()
-                .filter(|header| **header == real)
-                .for_each(|header| header.nonce ^= 0x8000_0000);
-        }
+        headers.iter_mut().for_each(|header| self.forge(header));
         headers
+    }
+
+    /// The header of a block as this peer serves it.
+    fn header_of(&self, id: &BlockHash) -> Option<BlockHeader> {
+        let mut header = self.chain().header_of(id)?;
+        self.forge(&mut header);
+        Some(header)
+    }
+
+    fn forge(&self, header: &mut BlockHeader) {
+        if let Self::Forge(chain, height) = self
+            && *header == chain.headers[height.0 as usize]
+        {
+            header.nonce ^= 0x8000_0000;
+        }
     }
 }
 
@@ -69,6 +83,8 @@ pub struct RefuseBody {
 pub struct Net {
     pub coordinator: Coordinator,
     events: VecDeque<Event>,
+    /// Hashes of background priority: answered when no block is on its way.
+    background: VecDeque<Event>,
     peers: BTreeMap<PeerId, Behaviour>,
     now: Duration,
     busy_until: Duration,
@@ -80,6 +96,7 @@ pub struct Net {
     pub punished: Vec<PeerId>,
     pub disconnected: Vec<PeerId>,
     pub forks: Vec<Height>,
+    pub forgotten: Vec<BlockHash>,
     pub announced_to: Vec<PeerId>,
     pub refuse: Option<RefuseBody>,
     void_generation: Option<u64>,
@@ -94,6 +111,17 @@ impl Net {
         Self::with_config(chain, CoordinatorConfig { stop_at: Some(height), ..CoordinatorConfig::default() })
     }
 
+    /// With a checkpoint at this height of the chain.
+    pub fn with_checkpoint(chain: &MockChain, height: Height) -> Self {
+        let mut chain = chain.clone();
+        let hash = chain.ids[height.0 as usize];
+        let params =
+            ChainParams { checkpoints: vec![Checkpoint { height, hash }], ..(*chain.params).clone() };
+        chain.params = params.into();
+        let config = CoordinatorConfig { last_checkpoint: Some(height), ..CoordinatorConfig::default() };
+        Self::with_config(&chain, config)
+    }
+
     fn with_config(chain: &MockChain, config: CoordinatorConfig) -> Self {
         let headers = HeadersConfig { seed: 7, ..HeadersConfig::from_params(&chain.params) };
         let genesis = (Height::GENESIS, chain.ids[0]);
@@ -101,6 +129,7 @@ impl Net {
         Self {
             coordinator: Coordinator::new(config, headers, genesis),
             events: VecDeque::new(),
+            background: VecDeque::new(),
             peers: BTreeMap::new(),
             now: Duration::ZERO,
             busy_until: Duration::ZERO,
@@ -112,6 +141,7 @@ impl Net {
             punished: Vec::new(),
             disconnected: Vec::new(),
             forks: Vec::new(),
+            forgotten: Vec::new(),
             announced_to: Vec::new(),
             refuse: None,
             void_generation: None,
@@ -150,7 +180,7 @@ impl Net {
     pub fn run_until(&mut self, done: impl Fn(&Self) -> bool) {
         let mut quiet_since = self.now;
         while !done(self) && self.now - quiet_since < PATIENCE {
-            if let Some(event) = self.events.pop_front() {
+            if let Some(event) = self.events.pop_front().or_else(|| self.next_background()) {
                 quiet_since = self.now;
                 self.busy_until = self.now;
                 self.deliver(event);
@@ -159,6 +189,10 @@ impl Net {
                 self.deliver(Event::Tick);
             }
         }
+    }
+
+    fn next_background(&mut self) -> Option<Event> {
+        if self.coordinator.window().is_empty() { self.background.pop_front() } else { None }
     }
 
     fn deliver(&mut self, event: Event) {
@@ -181,8 +215,9 @@ impl Net {
             Action::Send { peer, message } => self.answer(peer, message),
             Action::Hash(jobs) => {
                 for job in jobs {
-                    self.events
-                        .push_back(Event::HashComputed { token: job.token, hash: mock_hash(&job.header) });
+                    let answer = Event::HashComputed { token: job.token, hash: mock_hash(&job.header) };
+                    let background = job.priority == JobPriority::Background;
+                    if background { &mut self.background } else { &mut self.events }.push_back(answer);
                 }
             }
             Action::Connect(block) => self.connect_block(&block),
@@ -204,6 +239,7 @@ impl Net {
                 self.states.push(to);
             }
             Action::ForkDetected { height } => self.forks.push(height),
+            Action::ForgetHeader(hash) => self.forgotten.push(hash),
             Action::StoreHeaders(headers) => assert!(headers.iter().all(|header| header.verified)),
             Action::CancelHashes { .. } => {}
         }
@@ -212,6 +248,7 @@ impl Net {
     fn answer(&mut self, peer: PeerId, message: Message) {
         let Some(behaviour) = self.peers.get(&peer) else { return };
         match message {
+            _ if matches!(behaviour, Behaviour::Silent(_)) => {}
             Message::GetHeaders(request) => {
                 let headers = behaviour.headers_after(&request.locator);
                 self.events.push_back(Event::Headers { peer, headers });
@@ -221,8 +258,7 @@ impl Net {
                 self.blocks_requested += items.len();
                 for item in items {
                     assert_eq!(item.kind, InventoryKind::Block);
-                    let header =
-                        behaviour.chain().header_of(&item.hash.into()).expect("asked for what it has");
+                    let header = behaviour.header_of(&item.hash.into()).expect("asked for what it has");
                     if !matches!(behaviour, Behaviour::WithholdBlocks(_)) {
                         *self.served.entry(peer).or_default() += 1;
                         let payload = Bytes::copy_from_slice(&header.to_bytes());
