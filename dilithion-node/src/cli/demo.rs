@@ -48,7 +48,6 @@ fn summarize(report: &DemoReport) {
 
 /// Six bars, three for each node.
 struct Bars {
-    all: MultiProgress,
     bars: Vec<[ProgressBar; 3]>,
 }
 
@@ -63,7 +62,7 @@ impl Bars {
         };
         let bars =
             NODES.iter().map(|node| ["headers", "hashes", "blocks"].map(|what| bar(node, what))).collect();
-        Ok(Self { all, bars })
+        Ok(Self { bars })
     }
 
     fn show(&mut self, height: u64, nodes: [DemoProgress; 2]) {
@@ -77,8 +76,6 @@ impl Bars {
 
     fn finish(&self) {
         self.bars.iter().flatten().for_each(ProgressBar::abandon);
-        // What cannot be drawn any more is not worth an error.
-        let _ = self.all.println("");
     }
 }
 

@@ -248,6 +248,8 @@ impl Connection {
             Step::Complete => {
                 tracing::info!("[P2P] Handshake complete with peer {peer}");
                 self.peer.note_handshake_complete();
+                // New blocks by their headers, please: that saves asking for them (spec: wire §5.5).
+                self.peer.send(&Message::SendHeaders)?;
                 self.tell(Event::PeerConnected { peer, start_height: self.start_height });
             }
         }
