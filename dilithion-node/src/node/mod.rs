@@ -89,6 +89,8 @@ impl Node {
 
     /// Closes connections, lets the validator finish, closes the store.
     pub async fn stop(self) {
+        // First, so that losing all peers on the way out is no event.
+        self.engine.interrupt();
         self.connections.stop().await;
         let Self { engine, pool, .. } = self;
         let joined = tokio::task::spawn_blocking(move || {

@@ -103,9 +103,14 @@ impl Engine {
         self.status.clone()
     }
 
+    /// Makes the engine stop after the events queued so far, without waiting for it.
+    pub(crate) fn interrupt(&self) {
+        self.handle.stop();
+    }
+
     /// Stops the engine, then the validator after it has finished what is queued.
     pub(crate) fn stop(self) {
-        self.handle.stop();
+        self.interrupt();
         if self.thread.join().is_err() {
             tracing::error!("the engine thread panicked");
         }
