@@ -95,7 +95,7 @@ impl Engine {
     ) -> std::io::Result<Self> {
         let (publisher, status) = watch::channel(parts.coordinator.status(parts.clock.now().mono));
         let worker = Worker { parts, publisher, published: Duration::ZERO, dirty: false, store_lost: false };
-        let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || worker.run(&inputs.0))?;
+        let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || worker.run(inputs.0))?;
         Ok(Self { handle, thread, status })
     }
 
@@ -127,7 +127,14 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, inputs: &Receiver<Input>) {
+    fn run(mut self, inputs: Receiver<Input>) {
+        self.drive(&inputs);
+        // What nobody will handle any more gives its senders their budget back.
+        drop(inputs);
+        self.parts.validator.stop();
+    }
+
+    fn drive(&mut self, inputs: &Receiver<Input>) {
         // Headers that were restored without proof.
         self.hash(self.parts.coordinator.headers().outstanding_jobs());
         let mut next_tick = Duration::ZERO;
@@ -150,7 +157,6 @@ impl Worker {
             }
             self.publish();
         }
-        self.parts.validator.stop();
     }
 
     fn handle(&mut self, event: Event) {
