@@ -98,7 +98,7 @@ impl Worker {
                     }
                     Job::DisconnectTo(height) => self.disconnect_to(height),
                     Job::ForgetHeader(hash) => self.chain.forget_headers(&[hash]).map(|_| ()),
-                    Job::StoreHeaders(headers) => self.chain.store_headers(&headers),
+                    Job::StoreHeaders(headers) => self.store_headers(&headers),
                 };
                 if let Err(error) = done {
                     self.fail(&error);
@@ -160,6 +160,17 @@ impl Worker {
             },
             None,
         );
+    }
+
+    fn store_headers(&mut self, headers: &[StoredHeader]) -> Result<(), StoreError> {
+        match self.chain.store_headers(headers) {
+            // The store is sound; all that is lost is work that a restart does again.
+            Err(error @ (StoreError::UnknownParent { .. } | StoreError::HeaderHeight { .. })) => {
+                tracing::error!("{} proved headers are not stored: {error}", headers.len());
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     fn disconnect_to(&mut self, height: Height) -> Result<(), StoreError> {

@@ -207,11 +207,13 @@ impl Coordinator {
         {
             return;
         }
-        // Connecting a block stores its header as it is then: proved, unless a checkpoint vouched for it.
+        // Connecting a block stores its header as it is then: proved, unless a checkpoint vouched for it. On a branch
+        // that is not ours, nothing is connected.
+        let connected = if self.is_off_best_chain() { Height::GENESIS } else { self.tip.0 };
         let vouched = self.config.last_checkpoint.unwrap_or(Height::GENESIS);
         let headers: Vec<StoredHeader> = (self.stored_headers_to.0 + 1..=ready.0)
             .map(Height)
-            .filter(|height| *height > self.tip.0 || *height <= vouched)
+            .filter(|height| *height > connected || *height <= vouched)
             .filter_map(|height| {
                 let hash = self.headers.hash_at_height(height)?;
                 let header = self.headers.header(&hash)?;

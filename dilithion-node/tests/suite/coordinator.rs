@@ -224,3 +224,21 @@ fn a_false_claim_below_a_checkpoint_is_undone_when_it_is_found() {
     net.run();
     net.assert_synced_to(&chain);
 }
+
+/// Headers of a branch that is proved bit by bit are stored parents first, while our tip is still on the other.
+#[test]
+fn a_better_branch_is_stored_from_its_first_header() {
+    let common = MockChain::new(50, 1);
+    let ours = common.extend(10, 2);
+    let theirs = common.extend(30, 3);
+    let mut net = Net::new(&ours);
+    net.connect(A, Behaviour::Honest(ours.clone()));
+    net.run();
+    net.slow_hashes = Some(Duration::from_millis(300));
+    net.connect(B, Behaviour::WithholdBlocks(theirs.clone()));
+    net.run();
+    net.connect(C, Behaviour::Honest(theirs.clone()));
+    net.run();
+    net.assert_synced_to(&theirs);
+    assert_eq!(net.forks, [Height(50)]);
+}

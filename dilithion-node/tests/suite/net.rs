@@ -1,6 +1,6 @@
 //! A coordinator among scripted peers. Time passes only when nothing else happens.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -99,6 +99,10 @@ pub struct Net {
     pub forgotten: Vec<BlockHash>,
     pub announced_to: Vec<PeerId>,
     pub refuse: Option<RefuseBody>,
+    /// Each proof of a claim takes this long, and comes when nothing else happens.
+    pub slow_hashes: Option<Duration>,
+    /// Headers that the store has.
+    stored: BTreeSet<BlockHash>,
     void_generation: Option<u64>,
 }
 
@@ -144,6 +148,8 @@ impl Net {
             forgotten: Vec::new(),
             announced_to: Vec::new(),
             refuse: None,
+            slow_hashes: None,
+            stored: BTreeSet::from([chain.ids[0]]),
             void_generation: None,
         }
     }
@@ -192,7 +198,12 @@ impl Net {
     }
 
     fn next_background(&mut self) -> Option<Event> {
-        if self.coordinator.window().is_empty() { self.background.pop_front() } else { None }
+        if let Some(time) = self.slow_hashes {
+            self.now += time;
+        } else if !self.coordinator.window().is_empty() {
+            return None;
+        }
+        self.background.pop_front()
     }
 
     fn deliver(&mut self, event: Event) {
@@ -216,7 +227,10 @@ impl Net {
             Action::Hash(jobs) => {
                 for job in jobs {
                     let answer = Event::HashComputed { token: job.token, hash: mock_hash(&job.header) };
-                    let background = job.priority == JobPriority::Background;
+                    let background = match self.slow_hashes {
+                        Some(_) => job.priority != JobPriority::Tip,
+                        None => job.priority == JobPriority::Background,
+                    };
                     if background { &mut self.background } else { &mut self.events }.push_back(answer);
                 }
             }
@@ -240,7 +254,13 @@ impl Net {
             }
             Action::ForkDetected { height } => self.forks.push(height),
             Action::ForgetHeader(hash) => self.forgotten.push(hash),
-            Action::StoreHeaders(headers) => assert!(headers.iter().all(|header| header.verified)),
+            Action::StoreHeaders(headers) => {
+                for header in headers {
+                    assert!(header.verified);
+                    assert!(self.stored.contains(&header.header.prev_hash), "stored before its parent");
+                    self.stored.insert(header.hash);
+                }
+            }
             Action::CancelHashes { .. } => {}
         }
     }
@@ -288,6 +308,7 @@ impl Net {
         }
         assert_eq!(height.0 as usize, self.connected.len(), "blocks come in order");
         self.connected.push(hash);
+        self.stored.insert(hash);
         self.events.push_back(Event::BlocksConnected { blocks: vec![(height, hash)] });
     }
 
