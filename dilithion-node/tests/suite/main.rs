@@ -6,7 +6,9 @@
 mod chain;
 mod commands;
 mod coordinator;
+mod miner;
 mod net;
 mod process;
 mod processes;
+mod reorg;
 mod seeds;

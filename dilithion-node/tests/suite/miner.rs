@@ -1,0 +1,86 @@
+//! Mines real blocks on regtest, where one RandomX hash in four is good enough.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dilithion_node::node::randomx;
+use dilithion_node::records::write_record;
+use dilithion_pow::{CompactTarget, Hasher, PowMode};
+use dilithion_wire::{
+    Block, BlockHash, BlockHeader, ChainParams, Encode, Height, OutPoint, Transaction, TxIn, TxOut,
+};
+
+/// Seconds between two blocks.
+const SPACING: u32 = 240;
+
+/// A miner of regtest blocks.
+pub struct Miner {
+    pub params: Arc<ChainParams>,
+    pub hasher: Arc<dyn Hasher>,
+}
+
+/// Real blocks, genesis included.
+#[derive(Clone)]
+pub struct Mined {
+    pub blocks: Vec<Block>,
+    pub tip: BlockHash,
+}
+
+impl Miner {
+    pub fn new() -> Self {
+        let params = Arc::new(ChainParams::regtest());
+        let hasher = randomx(&params, PowMode::Light, None).unwrap();
+        Self { params, hasher }
+    }
+
+    pub fn genesis(&self) -> Mined {
+        Mined { blocks: vec![self.params.genesis_block()], tip: self.params.genesis.hash }
+    }
+
+    /// A chain with `count` more blocks; `salt` tells branches apart.
+    pub fn extend(&self, chain: &Mined, count: usize, salt: u8) -> Mined {
+        let mut chain = chain.clone();
+        let mut worker = self.hasher.worker().unwrap();
+        for _ in 0..count {
+            let height = Height(u32::try_from(chain.blocks.len()).unwrap());
+            let transactions = vec![self.coinbase(height, salt)];
+            let parent = chain.blocks.last().unwrap().header;
+            let template =
+                BlockHeader { prev_hash: chain.tip, time: parent.time + SPACING, nonce: 0, ..parent };
+            let mut block = Block { header: template, transactions };
+            block.header.merkle_root = block.merkle_root();
+            let target = CompactTarget(block.header.bits).target();
+            chain.tip = loop {
+                let hash = worker.hash(&block.header.to_bytes());
+                if target.is_met_by(&hash) {
+                    break BlockHash::from_bytes(hash);
+                }
+                block.header.nonce += 1;
+            };
+            chain.blocks.push(block);
+        }
+        chain
+    }
+
+    fn coinbase(&self, height: Height, salt: u8) -> Transaction {
+        let script = [&height.0.to_le_bytes()[..], &[salt]].concat();
+        let input = TxIn { previous_output: OutPoint::NULL, script_sig: script.into(), sequence: u32::MAX };
+        let output = TxOut { value: self.params.subsidy(height), script_pubkey: Bytes::from_static(&[0x51]) };
+        Transaction { version: 1, inputs: vec![input], outputs: vec![output], lock_time: 0 }
+    }
+}
+
+impl Mined {
+    pub fn height(&self) -> Height {
+        Height(u32::try_from(self.blocks.len() - 1).unwrap())
+    }
+
+    /// The chain as a file of records.
+    pub fn records(&self) -> Vec<u8> {
+        let mut file = Vec::new();
+        for block in &self.blocks {
+            write_record(&mut file, &block.encode_to_vec()).unwrap();
+        }
+        file
+    }
+}
