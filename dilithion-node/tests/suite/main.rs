@@ -10,5 +10,6 @@ mod miner;
 mod net;
 mod process;
 mod processes;
+mod raw_peer;
 mod reorg;
 mod seeds;

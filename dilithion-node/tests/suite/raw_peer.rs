@@ -1,0 +1,253 @@
+//! A peer that speaks to a real node over TCP, byte by byte if need be.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use dilithion_node::import::import;
+use dilithion_node::net::NetConfig;
+use dilithion_node::{Node, NodeConfig};
+use dilithion_wire::{
+    Address, Block, BlockHash, ChainParams, GetHeaders, Inventory, Message, MessageCodec, RawMessage,
+    Services, VersionMessage,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_util::codec::{Decoder, Encoder};
+
+use crate::miner::{Mined, Miner};
+
+/// One end of a TCP connection to a node.
+struct RawPeer {
+    stream: TcpStream,
+    codec: MessageCodec,
+    buffer: BytesMut,
+    params: Arc<ChainParams>,
+}
+
+impl RawPeer {
+    async fn connect(node: &Node, miner: &Miner) -> Self {
+        let stream = TcpStream::connect(node.listening().unwrap()).await.unwrap();
+        let params = Arc::clone(&miner.params);
+        Self { stream, codec: MessageCodec::new(params.magic), buffer: BytesMut::new(), params }
+    }
+
+    fn framed(&self, message: &Message) -> Vec<u8> {
+        let mut bytes = BytesMut::new();
+        MessageCodec::new(self.params.magic).encode(message.to_raw(), &mut bytes).unwrap();
+        bytes.to_vec()
+    }
+
+    async fn send(&mut self, message: &Message) {
+        let bytes = self.framed(message);
+        self.send_bytes(&bytes).await;
+    }
+
+    async fn send_bytes(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// The next message; `None` if the node has closed the connection.
+    async fn receive(&mut self) -> Option<RawMessage> {
+        loop {
+            if let Some(raw) = self.codec.decode(&mut self.buffer).unwrap() {
+                return Some(raw);
+            }
+            // A node that closes with our bytes unread resets the connection; that is closed as well.
+            if self.stream.read_buf(&mut self.buffer).await.unwrap_or(0) == 0 {
+                return None;
+            }
+        }
+    }
+
+    /// Reads on until this command comes.
+    async fn wait_for(&mut self, command: &str) -> Message {
+        loop {
+            let raw = self.receive().await.unwrap_or_else(|| panic!("closed before '{command}'"));
+            if raw.command.as_str() == command {
+                return raw.decode(&self.params.limits).unwrap();
+            }
+        }
+    }
+
+    async fn is_closed(&mut self) -> bool {
+        while self.receive().await.is_some() {}
+        true
+    }
+
+    async fn shake_hands(&mut self) {
+        self.send(&version(0)).await;
+        self.wait_for("verack").await;
+        self.send(&Message::Verack).await;
+        // Sent when the handshake is complete.
+        self.wait_for("sendheaders").await;
+    }
+
+    async fn assert_alive(&mut self, nonce: u64) {
+        self.send(&Message::Ping(nonce)).await;
+        assert_eq!(self.wait_for("pong").await, Message::Pong(nonce));
+    }
+}
+
+fn version(start_height: i32) -> Message {
+    let address = Address::from(SocketAddr::from(([127, 0, 0, 1], 1)));
+    Message::Version(VersionMessage {
+        version: 70001,
+        services: Services::NETWORK,
+        time: 1_700_000_000,
+        receiver: address,
+        sender: address,
+        nonce: 4711,
+        user_agent: "/test:1.0/".to_owned(),
+        start_height,
+        relay: true,
+        genesis: None,
+    })
+}
+
+async fn listening(miner: &Miner, datadir: &Path, chain: &Mined) -> Node {
+    let mut config = NodeConfig::new(Arc::clone(&miner.params), datadir);
+    let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    config.net = NetConfig { listen, ..NetConfig::default() };
+    config.hasher = Some(Arc::clone(&miner.hasher));
+    let (importing, hasher, records) = (config.clone(), Arc::clone(&miner.hasher), chain.records());
+    let late = u64::from(chain.blocks.last().unwrap().header.time);
+    let imported = move || import(&importing, hasher, late, &records[..], |_| {}).map(drop);
+    tokio::task::spawn_blocking(imported).await.unwrap().unwrap();
+    Node::start(config).await.unwrap()
+}
+
+/// Bug 134: a `version` that comes byte by byte, or together with the `verack` behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn bug_134_a_handshake_cut_to_bytes_or_sent_at_once_completes() {
+    let (miner, dir) = (Miner::new(), tempfile::tempdir().unwrap());
+    let node = listening(&miner, dir.path(), &miner.genesis()).await;
+
+    let mut slow = RawPeer::connect(&node, &miner).await;
+    for byte in slow.framed(&version(0)) {
+        slow.send_bytes(&[byte]).await;
+    }
+    assert!(matches!(slow.wait_for("version").await, Message::Version(version) if version.start_height == 0));
+    slow.wait_for("verack").await;
+    for byte in slow.framed(&Message::Verack) {
+        slow.send_bytes(&[byte]).await;
+    }
+    slow.wait_for("sendheaders").await;
+
+    let mut eager = RawPeer::connect(&node, &miner).await;
+    let at_once =
+        [eager.framed(&version(0)), eager.framed(&Message::Verack), eager.framed(&Message::Ping(1))];
+    eager.send_bytes(&at_once.concat()).await;
+    assert_eq!(eager.wait_for("pong").await, Message::Pong(1));
+    assert!(node.peers().iter().all(|peer| peer.handshake_complete));
+    node.stop().await;
+}
+
+/// What the C++ nodes tolerate is tolerated (spec: wire §1.2, §2, §3).
+#[tokio::test(flavor = "multi_thread")]
+async fn pings_come_back_at_any_time_and_unknown_commands_are_ignored() {
+    let (miner, dir) = (Miner::new(), tempfile::tempdir().unwrap());
+    let node = listening(&miner, dir.path(), &miner.genesis()).await;
+    let mut peer = RawPeer::connect(&node, &miner).await;
+    peer.assert_alive(1).await;
+    peer.shake_hands().await;
+    let mut unknown = peer.framed(&Message::Mempool);
+    unknown[4..11].copy_from_slice(b"nothing");
+    peer.send_bytes(&unknown).await;
+    peer.assert_alive(2).await;
+    peer.send(&version(0)).await;
+    peer.wait_for("verack").await;
+    peer.assert_alive(3).await;
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_message_ends_the_connection_and_nothing_else() {
+    let (miner, dir) = (Miner::new(), tempfile::tempdir().unwrap());
+    let node = listening(&miner, dir.path(), &miner.genesis()).await;
+    let mut witness = RawPeer::connect(&node, &miner).await;
+    witness.shake_hands().await;
+
+    let ping = witness.framed(&Message::Ping(1));
+    let with = |position: usize, value: u8| {
+        let mut bytes = ping.clone();
+        bytes[position] = value;
+        bytes
+    };
+    // Magic, command, length, checksum.
+    for bad in [with(0, 0), with(6, 0), with(19, 0xff), with(20, ping[20] ^ 1)] {
+        let mut peer = RawPeer::connect(&node, &miner).await;
+        peer.shake_hands().await;
+        peer.send_bytes(&bad).await;
+        assert!(peer.is_closed().await);
+    }
+    let mut old = RawPeer::connect(&node, &miner).await;
+    let Message::Version(too_old) = version(0) else { panic!("a version") };
+    old.send(&Message::Version(VersionMessage { version: 70_000, ..too_old })).await;
+    assert!(old.is_closed().await);
+
+    witness.assert_alive(2).await;
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_and_blocks_are_served_and_an_unknown_block_is_silence() {
+    let (miner, dir) = (Miner::new(), tempfile::tempdir().unwrap());
+    let chain = miner.extend(&miner.genesis(), 5, 0);
+    let node = listening(&miner, dir.path(), &chain).await;
+    let mut peer = RawPeer::connect(&node, &miner).await;
+    peer.shake_hands().await;
+
+    let locator = vec![miner.params.genesis.hash];
+    peer.send(&Message::GetHeaders(GetHeaders { locator, stop: BlockHash::ZERO })).await;
+    let headers: Vec<_> = chain.blocks[1..].iter().map(|block| block.header).collect();
+    // The node asked us for headers too, and sends its own answer in any order.
+    let answer = loop {
+        match peer.wait_for("headers").await {
+            Message::Headers(headers) if !headers.is_empty() => break headers,
+            _ => {}
+        }
+    };
+    assert_eq!(answer, headers);
+
+    let unknown = Inventory::block(BlockHash::from_bytes([7; 32]));
+    let known = Inventory::block(chain.blocks[3].header.prev_hash);
+    peer.send(&Message::GetData(vec![unknown, known, Inventory::block(chain.tip)])).await;
+    for expected in [&chain.blocks[2], &chain.blocks[5]] {
+        assert_eq!(peer.wait_for("block").await, Message::Block(Block::clone(expected)));
+    }
+    node.stop().await;
+}
+
+/// A block that nobody asked for, on top of our tip: announced by itself, then fetched.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pushed_block_is_fetched_and_connected() {
+    let (miner, dir) = (Miner::new(), tempfile::tempdir().unwrap());
+    let chain = miner.extend(&miner.genesis(), 3, 0);
+    let longer = miner.extend(&chain, 1, 0);
+    let node = listening(&miner, dir.path(), &chain).await;
+    let mut peer = RawPeer::connect(&node, &miner).await;
+    peer.shake_hands().await;
+    let block = longer.blocks.last().unwrap().clone();
+    assert!(block.encoded_len() < 1000);
+    peer.send(&Message::Block(block.clone())).await;
+    let mut status = node.status();
+    loop {
+        tokio::select! {
+            reached = status.wait_for(|status| status.chain_hash == longer.tip) => {
+                reached.unwrap();
+                break;
+            }
+            raw = peer.receive() => match raw.expect("the connection stays").decode(&miner.params.limits).unwrap() {
+                Message::GetHeaders(_) => peer.send(&Message::Headers(Vec::new())).await,
+                Message::GetData(items) => {
+                    assert_eq!(items, [Inventory::block(longer.tip)]);
+                    peer.send(&Message::Block(block.clone())).await;
+                }
+                _ => {}
+            },
+        }
+    }
+    node.stop().await;
+}
