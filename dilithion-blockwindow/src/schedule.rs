@@ -74,10 +74,15 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
     }
 
     /// [`request_blocks`](Self::request_blocks) from peers that do not all have all blocks, or are not all to be asked
-    /// now: a height goes only to a peer that has it, and back to the peer that failed it last only if no other of
-    /// `sources` has it, ready or not.
+    /// now, and at most `limit` blocks: a height goes only to a peer that has it, and back to the peer that failed it last
+    /// only if no other of `sources` has it, ready or not.
     #[must_use = "the window counts these blocks as requested"]
-    pub fn request_blocks_from(&mut self, sources: &[Source<P, H>], now: Duration) -> Vec<Request<P, H>> {
+    pub fn request_blocks_from(
+        &mut self,
+        sources: &[Source<P, H>],
+        limit: usize,
+        now: Duration,
+    ) -> Vec<Request<P, H>> {
         let mut sources = sources.to_vec();
         sources.sort_unstable_by_key(|source| source.peer);
         sources.dedup_by_key(|source| source.peer);
@@ -88,7 +93,7 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
             sources.iter().filter(|source| source.ready).map(|source| (source.peer, Some(source.best))),
         );
         // Above the second highest of the bests, one source is left.
-        self.assign(seats, |height| shared.is_none_or(|shared| height > shared), usize::MAX, now)
+        self.assign(seats, |height| shared.is_none_or(|shared| height > shared), limit, now)
     }
 
     /// Deals out heights until no seat can take one. `sole` tells of a height whether just one peer has it.
@@ -228,9 +233,9 @@ mod tests {
     fn a_peer_is_asked_only_for_what_it_has() {
         let mut window = window(6, 16);
         let sources = [source(1, 1, true), source(2, 9, true)];
-        let requests = pairs(&window.request_blocks_from(&sources, Duration::ZERO));
+        let requests = pairs(&window.request_blocks_from(&sources, usize::MAX, Duration::ZERO));
         assert_eq!(requests, [(1, 0), (2, 1), (2, 2), (2, 3), (2, 4), (2, 5)]);
-        assert!(window.request_blocks_from(&[source(1, 1, true)], Duration::ZERO).is_empty());
+        assert!(window.request_blocks_from(&[source(1, 1, true)], usize::MAX, Duration::ZERO).is_empty());
     }
 
     #[test]
@@ -238,9 +243,9 @@ mod tests {
         let mut window = window(2, 16);
         assert!(window.return_to_pending(1, Some(1)));
         let busy = [source(1, 9, true), source(2, 9, false)];
-        assert_eq!(pairs(&window.request_blocks_from(&busy, Duration::ZERO)), [(1, 0)]);
+        assert_eq!(pairs(&window.request_blocks_from(&busy, usize::MAX, Duration::ZERO)), [(1, 0)]);
         let lacking = [source(1, 9, true), source(2, 0, true)];
-        assert_eq!(pairs(&window.request_blocks_from(&lacking, Duration::ZERO)), [(1, 1)]);
+        assert_eq!(pairs(&window.request_blocks_from(&lacking, usize::MAX, Duration::ZERO)), [(1, 1)]);
     }
 
     quickcheck! {
@@ -251,7 +256,7 @@ mod tests {
                 sources.into_iter().map(|(peer, best, ready)| source(peer, u32::from(best), ready)).collect();
             sources.sort_unstable_by_key(|source| source.peer);
             sources.dedup_by_key(|source| source.peer);
-            let requests = window.request_blocks_from(&sources, Duration::ZERO);
+            let requests = window.request_blocks_from(&sources, usize::MAX, Duration::ZERO);
             let within = requests.iter().all(|request| {
                 sources.iter().any(|s| s.peer == request.peer && s.ready && s.best >= request.height)
             });

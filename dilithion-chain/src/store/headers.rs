@@ -5,7 +5,7 @@ use heed::{RoTxn, RwTxn};
 
 use super::metadata;
 use super::record::Fields;
-use super::tables::{Table, Tables, get_numbered, put_numbered};
+use super::tables::{Table, Tables, get_numbered, number_key, put_numbered};
 use crate::error::StoreError;
 
 /// Name of the table, for errors.
@@ -60,10 +60,15 @@ pub(crate) fn get(table: Table, txn: &RoTxn, number: u64) -> Result<Option<Store
 }
 
 /// Stores a header unless it is there, and returns its insertion number. A proof is never forgotten: storing a
-/// verified header again as unverified changes nothing.
+/// verified header again as unverified changes nothing. A header that only claimed this id gives way, with its body, to
+/// another that has it.
 pub(crate) fn insert(tables: &Tables, txn: &mut RwTxn, header: StoredHeader) -> Result<u64, StoreError> {
     if let Some(number) = number_of(tables.index, txn, &header.hash)? {
-        if header.verified {
+        let stored = get(tables.headers, txn, number)?.ok_or(StoreError::BadRecord { table: TABLE })?;
+        if stored.header != header.header && !stored.verified {
+            put_numbered(tables.headers, txn, number, &header.to_record())?;
+            tables.blocks.delete(txn, &number_key(number))?;
+        } else if header.verified {
             set_verified(tables.headers, txn, number)?;
         }
         return Ok(number);

@@ -37,7 +37,11 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
             _ = terminate.recv() => tracing::info!("SIGTERM: shutting down"),
             _ = interrupt.recv() => tracing::info!("SIGINT: shutting down"),
             height = reached(status.clone(), stop_at) => tracing::info!("Reached height {height}: shutting down"),
-            () = report_progress(&node, status) => {}
+            () = report_progress(&node, status.clone()) => {}
+            reason = failed(status) => {
+                node.stop().await;
+                anyhow::bail!("the node failed: {reason}");
+            }
         }
         node.stop().await;
         Ok(())
@@ -64,8 +68,16 @@ async fn reached(mut status: StatusReceiver, stop_at: Option<Height>) -> Height 
     let Some(stop_at) = stop_at else { return std::future::pending().await };
     match status.wait_for(|status| status.chain_height >= stop_at).await {
         Ok(status) => status.chain_height,
-        // The engine has ended, which `run` learns elsewhere.
+        // The engine has ended: see `failed`.
         Err(_) => std::future::pending().await,
+    }
+}
+
+/// Completes when nothing can be connected any more.
+async fn failed(mut status: StatusReceiver) -> String {
+    match status.wait_for(|status| status.state == IbdState::Error).await {
+        Ok(status) => status.waiting_for.clone(),
+        Err(_) => "the engine has ended".to_owned(),
     }
 }
 

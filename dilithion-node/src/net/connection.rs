@@ -23,6 +23,13 @@ use super::version::version_message;
 use super::{HANDSHAKE_TIMEOUT, MAX_MISSED_PONGS, PING_INTERVAL, RECEIVE_BUDGET, server, writer};
 use crate::sync::Event;
 
+/// Longest payload before the handshake is complete; the longest of what peers send then, `getheaders`, has 8236 bytes.
+const MAX_EARLY_PAYLOAD: usize = 16 << 10;
+/// Longest payload of any command (spec: wire §1.5).
+const MAX_PAYLOAD: usize = 8 << 20;
+/// The longest form of the number before a block's transactions (spec: wire §1.3).
+const MAX_SIZE_PREFIX: usize = 9;
+
 /// Why a connection ended.
 #[derive(Debug, Error)]
 pub(super) enum Ended {
@@ -109,7 +116,9 @@ impl Connection {
     }
 
     async fn read_loop(&mut self, read: OwnedReadHalf) -> Result<(), Ended> {
-        let mut frames = FramedRead::new(read, MessageCodec::new(self.shared.params.magic));
+        let mut codec = MessageCodec::new(self.shared.params.magic);
+        codec.set_max_payload(MAX_EARLY_PAYLOAD);
+        let mut frames = FramedRead::new(read, codec);
         let handshake_deadline = Instant::now() + HANDSHAKE_TIMEOUT;
         let mut pings = ping_timer();
         if let Some(step) = self.first_step.take() {
@@ -117,6 +126,9 @@ impl Connection {
         }
         loop {
             let complete = self.handshake.state() == HandshakeState::Complete;
+            if complete {
+                frames.decoder_mut().set_max_payload(MAX_PAYLOAD);
+            }
             tokio::select! {
                 biased;
                 () = self.peer.closed() => return Err(Ended::Local),
@@ -168,6 +180,9 @@ impl Connection {
                 let Some(header) = raw.payload.first_chunk::<{ BlockHeader::SIZE }>() else { return Ok(()) };
                 let header = BlockHeader::from_bytes(header);
                 let bytes = raw.payload.len();
+                if bytes > BlockHeader::SIZE + MAX_SIZE_PREFIX + self.shared.params.limits.max_blob_bytes {
+                    return self.punish(Misbehaviour::OversizedBlock);
+                }
                 self.forward(Event::Block { peer: self.peer.id, header, payload: raw.payload }, bytes).await
             }
         }

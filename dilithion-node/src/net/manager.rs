@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::{self, Ended};
 use super::handshake::HandshakeError;
-use super::peer::{Direction, Peer, Peers, SendError};
+use super::peer::{Direction, Peer, Peers, SendError, SendQueues};
 use super::{
     Bans, CONNECT_TIMEOUT, Dialer, MAX_INBOUND_CONNECTIONS, MAX_OUTBOUND_CONNECTIONS, MAX_RECONNECT_DELAY,
     RECONNECT_DELAY,
@@ -218,14 +218,21 @@ impl ConnectionManager {
             let id = self.peers.next_id();
             tracing::info!("[P2P] Peer {id} accepted: {address}");
             let manager = Arc::clone(self);
-            self.tasks.spawn(async move { manager.run(id, stream, address, Direction::Inbound).await });
+            // In the table before its task runs, so that a burst is counted as it comes.
+            let (peer, queues) = self.register(id, address, Direction::Inbound);
+            self.tasks.spawn(async move { manager.run(stream, peer, queues).await });
         }
     }
 
-    async fn run(&self, id: PeerId, stream: TcpStream, address: SocketAddr, direction: Direction) -> Ended {
+    fn register(&self, id: PeerId, address: SocketAddr, direction: Direction) -> (Arc<Peer>, SendQueues) {
         let (peer, queues) = Peer::new(id, address, direction, self.interrupted.child_token());
         let peer = Arc::new(peer);
         self.peers.insert(Arc::clone(&peer));
+        (peer, queues)
+    }
+
+    async fn run(&self, stream: TcpStream, peer: Arc<Peer>, queues: SendQueues) -> Ended {
+        let id = peer.id;
         let ended = connection::run(stream, peer, queues, Arc::clone(&self.shared)).await;
         self.peers.remove(id);
         tracing::info!("[P2P] Peer {id} disconnected: {ended}");
@@ -235,14 +242,11 @@ impl ConnectionManager {
     async fn maintain_loop(self: Arc<Self>, address: SocketAddr) {
         let mut delay = RECONNECT_DELAY;
         loop {
-            let ended = tokio::select! {
-                () = self.interrupted.cancelled() => return,
-                ended = self.connect(address) => ended,
-            };
-            match ended {
-                Some(Ended::Handshake(HandshakeError::SelfConnection)) => return,
-                Some(_) => delay = RECONNECT_DELAY,
-                None => delay = (delay * 2).min(MAX_RECONNECT_DELAY),
+            match self.connect(address).await {
+                Some((Ended::Handshake(HandshakeError::SelfConnection), _)) => return,
+                // A connection that was of use is worth having again soon.
+                Some((ended, true)) if !matches!(ended, Ended::Misbehaved) => delay = RECONNECT_DELAY,
+                _ => delay = (delay * 2).min(MAX_RECONNECT_DELAY),
             }
             tokio::select! {
                 () = self.interrupted.cancelled() => return,
@@ -251,11 +255,23 @@ impl ConnectionManager {
         }
     }
 
-    /// Dials an address and runs the connection to its end; `None` if none came about.
-    async fn connect(&self, address: SocketAddr) -> Option<Ended> {
-        let _slot = self.outbound_slots.acquire().await.ok()?;
+    /// Dials an address and runs the connection to its end; also tells whether its handshake was completed. `None` if no
+    /// connection came about.
+    async fn connect(&self, address: SocketAddr) -> Option<(Ended, bool)> {
+        let _slot = tokio::select! {
+            () = self.interrupted.cancelled() => return None,
+            slot = self.outbound_slots.acquire() => slot.ok()?,
+        };
+        if self.shared.bans.is_banned(address.ip(), self.shared.clock.now().mono) {
+            tracing::debug!("[P2P] Not connecting to {address}: banned");
+            return None;
+        }
         tracing::info!("[P2P] Connecting to {address}...");
-        let stream = match tokio::time::timeout(CONNECT_TIMEOUT, self.dialer.dial(address)).await {
+        let dialled = tokio::select! {
+            () = self.interrupted.cancelled() => return None,
+            dialled = tokio::time::timeout(CONNECT_TIMEOUT, self.dialer.dial(address)) => dialled,
+        };
+        let stream = match dialled {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 tracing::info!("[P2P] Cannot connect to {address}: {error}");
@@ -268,7 +284,9 @@ impl ConnectionManager {
         };
         let id = self.peers.next_id();
         tracing::info!("[P2P] Connected to peer {id}");
-        Some(self.run(id, stream, address, Direction::Outbound).await)
+        let (peer, queues) = self.register(id, address, Direction::Outbound);
+        let ended = self.run(stream, Arc::clone(&peer), queues).await;
+        Some((ended, peer.snapshot().handshake_complete))
     }
 
     /// Connects to the network's fixed seeds and to whatever its DNS seeds name.

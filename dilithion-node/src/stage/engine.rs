@@ -142,7 +142,7 @@ impl Worker {
             let now = self.parts.clock.now().mono;
             // Ticks are due whether events come or not: time-outs must not wait for a quiet moment.
             if now >= next_tick {
-                self.handle(Event::Tick);
+                self.dirty |= self.handle(Event::Tick);
                 next_tick = now + MAX_TICK;
             }
             next_tick = next_tick.min(now + self.parts.coordinator.next_tick(now));
@@ -159,8 +159,10 @@ impl Worker {
         }
     }
 
-    fn handle(&mut self, event: Event) {
+    /// Tells whether there was anything to do.
+    fn handle(&mut self, event: Event) -> bool {
         let actions = self.parts.coordinator.handle(event, self.parts.clock.now());
+        let busy = !actions.is_empty();
         for action in actions {
             if self.perform(action).is_err() && !self.store_lost {
                 self.store_lost = true;
@@ -168,6 +170,7 @@ impl Worker {
             }
         }
         self.parts.tip_height.store(self.parts.coordinator.tip().0.0, Ordering::Relaxed);
+        busy
     }
 
     fn perform(&self, action: Action) -> Result<(), ValidatorGone> {
@@ -199,9 +202,8 @@ impl Worker {
             tracing::debug!("[P2P] Peer {peer} asks for headers faster than it reads them");
             return;
         }
-        if let Err(error) = connection.send(message) {
-            tracing::debug!("[P2P] Failed to send message to peer {peer}: {error}");
-        }
+        // Failures are logged there; that the peer is gone is an event of its own.
+        let _ = self.parts.connections.push_message(peer, message);
     }
 
     fn hash(&self, jobs: Vec<HashJob>) {

@@ -97,7 +97,7 @@ impl Worker {
                         self.connect(batch)
                     }
                     Job::DisconnectTo(height) => self.disconnect_to(height),
-                    Job::ForgetHeader(hash) => self.chain.forget_headers(&[hash]).map(|_| ()),
+                    Job::ForgetHeader(hash) => self.forget_header(hash),
                     Job::StoreHeaders(headers) => self.store_headers(&headers),
                 };
                 if let Err(error) = done {
@@ -160,6 +160,14 @@ impl Worker {
             },
             None,
         );
+    }
+
+    fn forget_header(&mut self, hash: BlockHash) -> Result<(), StoreError> {
+        match self.chain.forget_headers(&[hash]) {
+            // The true header of this id came first, and its block is connected: there is nothing false to forget.
+            Ok(_) | Err(StoreError::OnActiveChain { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn store_headers(&mut self, headers: &[StoredHeader]) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use dilithion_blockwindow::{MAX_BLOCKS_IN_FLIGHT_PER_PEER, Request, Source};
 use dilithion_wire::{BlockHash, BlockHeader, Height, Inventory, Message, Misbehaviour, PeerId};
 
-use super::coordinator::ReceivedBlock;
+use super::coordinator::{ReceivedBlock, Validating};
 use super::peers::{GETDATA_INTERVAL, MAX_CONSECUTIVE_STALLS, SyncPeer};
 use super::{
     Action, BlockFault, BlockToConnect, Coordinator, DOWNLOAD_AHEAD, MAX_RECEIVED_BYTES, MAX_VALIDATING,
@@ -29,7 +29,7 @@ impl Coordinator {
         let ahead = Height(self.tip.0.0.saturating_add(DOWNLOAD_AHEAD));
         let wanted = self.config.stop_at.unwrap_or(Height(u32::MAX));
         let horizon = self.headers.best_height().min(ahead).min(wanted);
-        while self.scheduled_to < horizon && self.received_bytes < MAX_RECEIVED_BYTES {
+        while self.scheduled_to < horizon {
             self.scheduled_to = self.scheduled_to.next();
             self.window.add_pending(self.scheduled_to);
         }
@@ -37,7 +37,8 @@ impl Coordinator {
 
     /// Sends `getdata` to every peer that has room for more.
     pub(super) fn request_blocks(&mut self, now: Duration, out: &mut Vec<Action>) {
-        if self.window.pending_len() == 0 {
+        let limit = self.request_limit();
+        if self.window.pending_len() == 0 || limit == 0 {
             return;
         }
         let sources: Vec<Source<PeerId, Height>> = self
@@ -50,7 +51,7 @@ impl Coordinator {
             })
             .collect();
         let mut items: BTreeMap<PeerId, Vec<Inventory>> = BTreeMap::new();
-        for Request { peer, height } in self.window.request_blocks_from(&sources, now) {
+        for Request { peer, height } in self.window.request_blocks_from(&sources, limit, now) {
             let Some(hash) = self.headers.claimed_hash_at_height(height) else { continue };
             items.entry(peer).or_default().push(Inventory::block(hash));
         }
@@ -62,9 +63,27 @@ impl Coordinator {
         }
     }
 
+    /// How many more blocks may be requested: as many as peers take, unless too many bytes wait here; then only the
+    /// block that all of them wait for.
+    fn request_limit(&self) -> usize {
+        let received: usize = self.received.values().map(|block| block.payload.len()).sum();
+        let validating: usize = self.validating.values().map(|block| block.bytes).sum();
+        if received + validating < MAX_RECEIVED_BYTES {
+            usize::MAX
+        } else {
+            usize::from(self.window.lowest_pending() == Some(self.last_handed_out().0.next()))
+        }
+    }
+
+    /// The last block handed to validation; without any, the tip.
+    fn last_handed_out(&self) -> (Height, BlockHash) {
+        self.validating.last_key_value().map_or(self.tip, |(height, block)| (*height, block.hash))
+    }
+
     /// Up to which height a peer has shown to have the blocks of the best header chain.
     fn common_height(&self, peer: &SyncPeer) -> Height {
-        let known = peer.known.and_then(|known| self.headers.fork_point(&known, &self.headers.best_hash()));
+        let known =
+            peer.known.and_then(|(_, hash)| self.headers.fork_point(&hash, &self.headers.best_hash()));
         known.unwrap_or(Height::GENESIS)
     }
 
@@ -90,22 +109,24 @@ impl Coordinator {
             return;
         }
         if let Some(sync_peer) = self.peers.get_mut(&peer) {
-            sync_peer.stalls = 0;
+            sync_peer.block_stalls = 0;
         }
-        self.received_bytes += payload.len();
         self.received.insert(height, ReceivedBlock { peer, hash, payload });
     }
 
     /// Hands blocks to validation whose turn has come and whose headers are proved, or vouched for.
     pub(super) fn submit_blocks(&mut self, out: &mut Vec<Action>) {
         while self.validating.len() < MAX_VALIDATING {
-            let last = self.validating.last_key_value().map_or(self.tip.0, |(height, _)| *height);
+            let (last, parent) = self.last_handed_out();
             let height = last.next();
-            if !self.received.contains_key(&height) || !self.headers.is_connectable(height) {
+            // Blocks of a branch that has been left are still on their way to the store: first they are rewound.
+            let follows = self.headers.claimed_hash_at_height(last) == Some(parent);
+            let held_back = self.held_back == Some(height) && self.headers.ready_height() < last;
+            if !follows || held_back || !self.headers.is_connectable(height) {
                 return;
             }
-            let Some(block) = self.take_received(height) else { return };
-            self.validating.insert(height, block.hash);
+            let Some(block) = self.received.remove(&height) else { return };
+            self.validating.insert(height, Validating { hash: block.hash, bytes: block.payload.len() });
             out.push(Action::Connect(BlockToConnect {
                 generation: self.generation,
                 height,
@@ -117,16 +138,10 @@ impl Coordinator {
         }
     }
 
-    fn take_received(&mut self, height: Height) -> Option<ReceivedBlock> {
-        let block = self.received.remove(&height)?;
-        self.received_bytes -= block.payload.len();
-        Some(block)
-    }
-
     pub(super) fn on_blocks_connected(&mut self, blocks: &[(Height, BlockHash)], out: &mut Vec<Action>) {
         for (height, hash) in blocks {
             self.window.on_block_connected(*height);
-            self.take_received(*height);
+            self.received.remove(height);
             self.validating.remove(height);
             self.tip = (*height, *hash);
         }
@@ -159,15 +174,33 @@ impl Coordinator {
         now: Now,
         out: &mut Vec<Action>,
     ) {
-        debug_assert!(height > self.tip.0, "a rejected block is not connected");
-        self.return_validating((fault == BlockFault::Body).then_some(peer));
-        if fault == BlockFault::Stale {
+        if height <= self.tip.0 {
             return;
         }
-        out.push(Action::Misbehaved { peer, misbehaviour: Misbehaviour::InvalidBlock });
-        if fault == BlockFault::Rule {
-            let effects = self.headers.invalidate(&hash);
-            self.apply_effects(effects, now, out);
+        self.return_validating((fault == BlockFault::Body).then_some(peer));
+        match fault {
+            BlockFault::Stale => {}
+            // Other nodes may store a wrong body and serve it in good faith (spec: wire §7): it is asked for elsewhere.
+            BlockFault::Body => {
+                self.note_block_stall(peer, "sent bodies that do not belong to their headers", out);
+            }
+            // An ancestor that only a checkpoint vouches for may be to blame.
+            BlockFault::Rule if self.headers.ready_height() < height => self.held_back = Some(height),
+            BlockFault::Rule => {
+                out.push(Action::Misbehaved { peer, misbehaviour: Misbehaviour::InvalidBlock });
+                let effects = self.headers.invalidate(&hash);
+                self.apply_effects(effects, now, out);
+                self.ask_everybody_again();
+            }
+        }
+    }
+
+    /// A request to this peer failed; too many in a row end the connection.
+    fn note_block_stall(&mut self, id: PeerId, reason: &'static str, out: &mut Vec<Action>) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.block_stalls += 1;
+        if peer.block_stalls >= MAX_CONSECUTIVE_STALLS {
+            out.push(Action::Disconnect { peer: id, reason });
         }
     }
 
@@ -186,11 +219,7 @@ impl Coordinator {
         stalled.sort_unstable();
         stalled.dedup();
         for id in stalled {
-            let Some(peer) = self.peers.get_mut(&id) else { continue };
-            peer.stalls += 1;
-            if peer.stalls >= MAX_CONSECUTIVE_STALLS {
-                out.push(Action::Disconnect { peer: id, reason: "stalled: blocks not delivered" });
-            }
+            self.note_block_stall(id, "stalled: blocks not delivered", out);
         }
     }
 }

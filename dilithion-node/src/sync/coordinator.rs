@@ -37,6 +37,13 @@ pub(super) struct ReceivedBlock {
     pub(super) payload: Bytes,
 }
 
+/// A block in validation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Validating {
+    pub(super) hash: BlockHash,
+    pub(super) bytes: usize,
+}
+
 /// The state machine of initial block download (see the [module](super)).
 #[doc(alias = "CIBDCoordinator")]
 #[derive(Debug)]
@@ -47,9 +54,13 @@ pub struct Coordinator {
     pub(super) peers: BTreeMap<PeerId, SyncPeer>,
     /// Bodies whose turn has not come; the window holds the same heights as received.
     pub(super) received: BTreeMap<Height, ReceivedBlock>,
-    pub(super) received_bytes: usize,
     /// Blocks handed to validation and not yet answered, from the tip upwards without a gap.
-    pub(super) validating: BTreeMap<Height, BlockHash>,
+    pub(super) validating: BTreeMap<Height, Validating>,
+    /// A block that may have failed because of an ancestor that only a checkpoint vouches for: not tried again before
+    /// all below it is proved.
+    pub(super) held_back: Option<Height>,
+    /// Headers that proved false, until it is certain that no block of theirs is connected.
+    pub(super) condemned: Vec<(Height, BlockHash)>,
     /// Raised whenever the blocks in validation became void.
     pub(super) generation: u64,
     /// The tip of the connected chain, as the store last told.
@@ -78,8 +89,9 @@ impl Coordinator {
             headers,
             peers: BTreeMap::new(),
             received: BTreeMap::new(),
-            received_bytes: 0,
             validating: BTreeMap::new(),
+            held_back: None,
+            condemned: Vec::new(),
             generation: 0,
             tip,
             scheduled_to: tip.0,

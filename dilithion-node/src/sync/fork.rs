@@ -1,6 +1,5 @@
 //! What happens when the connected chain and the best header chain part.
 
-use dilithion_headers::FalseClaim;
 use dilithion_wire::{BlockHash, Height};
 
 use super::{Action, Coordinator};
@@ -13,7 +12,17 @@ impl Coordinator {
 
     /// Leaves our branch once the better one is proved to carry more work; mere claims never cost us a block.
     pub(super) fn check_fork(&mut self, out: &mut Vec<Action>) {
-        if self.disconnecting || !self.is_off_best_chain() {
+        if self.disconnecting {
+            return;
+        }
+        if self.headers.height_of(&self.tip.1).is_none() {
+            return self.leave_false_branch(out);
+        }
+        if self.validating.is_empty() {
+            // None of theirs is connected; what an earlier run may have stored of them goes.
+            out.extend(self.condemned.drain(..).map(|(_, hash)| Action::ForgetHeader(hash)));
+        }
+        if !self.is_off_best_chain() {
             return;
         }
         let Some(fork) = self.headers.fork_point(&self.tip.1, &self.headers.best_hash()) else { return };
@@ -27,14 +36,13 @@ impl Coordinator {
         self.rewind_to(fork, out);
     }
 
-    /// A header that a checkpoint vouched for turned out false after its block had been connected: our chain is none
-    /// above its parent, and neither the block nor those on it may be taken for the real ones later.
-    pub(super) fn leave_false_branch(&mut self, claim: &FalseClaim, out: &mut Vec<Action>) {
-        let connected = claim.height <= self.tip.0 && self.headers.height_of(&self.tip.1).is_none();
-        if let Some(parent) = claim.height.prev().filter(|_| connected && !self.disconnecting) {
-            self.rewind_to(parent, out);
-            out.push(Action::ForgetHeader(claim.hash));
-        }
+    /// Our tip is not known to the header chain any more: a header that a checkpoint vouched for proved false after its
+    /// block had been connected. Neither that block nor those on it may be taken for the real ones later.
+    fn leave_false_branch(&mut self, out: &mut Vec<Action>) {
+        let lowest = self.condemned.iter().filter_map(|(height, _)| height.prev()).min();
+        let Some(parent) = lowest.filter(|parent| *parent < self.tip.0) else { return };
+        self.rewind_to(parent, out);
+        out.extend(self.condemned.drain(..).map(|(_, hash)| Action::ForgetHeader(hash)));
     }
 
     fn rewind_to(&mut self, fork: Height, out: &mut Vec<Action>) {
@@ -45,20 +53,15 @@ impl Coordinator {
         self.validating.clear();
         self.window.reset(fork.next());
         self.received.clear();
-        self.received_bytes = 0;
         self.scheduled_to = fork;
     }
 
     /// The best header chain now differs above `fork`: whatever was scheduled there names other blocks.
     pub(super) fn on_best_chain_changed(&mut self, fork: Height) {
         self.stored_headers_to = self.stored_headers_to.min(fork);
-        if self.validating.last_key_value().is_some_and(|(height, _)| *height > fork) {
-            self.return_validating(None);
-        }
+        // Blocks in validation go on: if they end on the branch that is left, the fork check rewinds them.
         self.window.truncate(fork);
-        for block in self.received.split_off(&fork.next()).into_values() {
-            self.received_bytes -= block.payload.len();
-        }
+        self.received.split_off(&fork.next());
         self.scheduled_to = self.scheduled_to.min(fork).max(self.tip.0);
     }
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use dilithion_chain::StoredHeader;
-use dilithion_headers::{Accepted, Effects, HeadersError};
+use dilithion_headers::{Accepted, Effects, HeadersError, JobPriority};
 use dilithion_wire::{BlockHash, BlockHeader, GetHeaders, Height, MAX_HEADERS_PER_MESSAGE, Message, PeerId};
 
-use super::peers::{GETHEADERS_INTERVAL, HEADERS_TIMEOUT, HeadersExchange, MAX_CONSECUTIVE_STALLS};
+use super::peers::{GETHEADERS_INTERVAL, HEADERS_TIMEOUT, HeadersExchange, MAX_CONSECUTIVE_STALLS, SyncPeer};
 use super::{Action, Coordinator};
 use crate::clock::Now;
 
@@ -33,23 +33,29 @@ impl Coordinator {
         out: &mut Vec<Action>,
     ) {
         let Some(sync_peer) = self.peers.get_mut(&peer) else { return };
-        sync_peer.headers = HeadersExchange::Quiet;
+        let before = std::mem::replace(&mut sync_peer.headers, HeadersExchange::Quiet);
         if headers.is_empty() {
-            // It has our best header, or its own tip lies below on the same chain.
-            let height = sync_peer.claimed_height.min(self.headers.best_height());
-            sync_peer.known = sync_peer.known.or(self.headers.claimed_hash_at_height(height));
+            if sync_peer.known.is_none() {
+                // It has our best header, or its own tip lies below on the same chain.
+                let height = sync_peer.claimed_height.min(self.headers.best_height());
+                sync_peer.known = self.headers.claimed_hash_at_height(height).map(|hash| (height, hash));
+            }
             sync_peer.exhausted = true;
-            sync_peer.stalls = 0;
+            sync_peer.header_stalls = 0;
             return;
         }
         match self.headers.queue_headers(peer, headers, now.unix) {
             Ok(queued) => {
-                sync_peer.stalls = 0;
+                sync_peer.header_stalls = 0;
                 if !queued.jobs.is_empty() {
                     sync_peer.headers = HeadersExchange::Proving;
                     out.push(Action::Hash(queued.jobs));
                 }
                 self.apply_effects(queued.effects, now, out);
+            }
+            // An announcement that came before the answer to our request, which will tell what lies between.
+            Err(HeadersError::Unconnected { .. }) if before != HeadersExchange::Quiet => {
+                sync_peer.headers = before;
             }
             Err(error) => self.on_bad_headers(peer, error, now.mono, out),
         }
@@ -83,12 +89,14 @@ impl Coordinator {
             }
             out.push(Action::CancelHashes { peer: claim.peer });
             let mut wanted = self.headers.outstanding_jobs();
-            wanted.retain(|job| job.peer == claim.peer);
+            // What decides about a batch may be shared: others wait for hashes that were asked for in this name.
+            wanted.retain(|job| job.peer == claim.peer || job.priority == JobPriority::Tip);
             if !wanted.is_empty() {
                 out.push(Action::Hash(wanted));
             }
             out.push(Action::Misbehaved { peer: claim.peer, misbehaviour: claim.misbehaviour });
-            self.leave_false_branch(&claim, out);
+            self.condemned.push((claim.height, claim.hash));
+            self.ask_everybody_again();
         }
         for dropped in effects.dropped {
             if let Some(sync_peer) = self.peers.get_mut(&dropped.peer) {
@@ -111,8 +119,12 @@ impl Coordinator {
         let Some(sync_peer) = self.peers.get_mut(&accepted.peer) else { return };
         sync_peer.has_shown(accepted.last, accepted.last_height);
         sync_peer.headers = HeadersExchange::Quiet;
-        sync_peer.exhausted = !accepted.full;
-        if accepted.full {
+        let leads_on = accepted.full && accepted.last_height > sync_peer.followed_to;
+        // Short of its claim, it is asked once more; an answer without anything new settles it.
+        sync_peer.exhausted =
+            !leads_on && (accepted.count == 0 || sync_peer.claimed_height <= accepted.last_height);
+        if leads_on {
+            sync_peer.followed_to = accepted.last_height;
             let locator = self.headers.locator_from(&accepted.last);
             self.ask_headers(accepted.peer, locator, now, out);
         }
@@ -143,11 +155,12 @@ impl Coordinator {
         let Some(sync_peer) = self.peers.get_mut(&peer) else { return };
         sync_peer.exhausted = false;
         if sync_peer.headers != HeadersExchange::Quiet || now < sync_peer.next_getheaders {
+            // Remembered: it is asked when its turn comes.
+            let beyond = self.headers.best_height().next();
+            sync_peer.claimed_height = sync_peer.claimed_height.max(beyond);
             return;
         }
-        sync_peer.next_getheaders = now + GETHEADERS_INTERVAL;
-        let locator = self.headers.locator();
-        self.ask_headers(peer, locator, now, out);
+        self.begin_exchange(peer, now, out);
     }
 
     fn ask_later(&mut self, peer: PeerId, now: Duration) {
@@ -163,17 +176,33 @@ impl Coordinator {
             return;
         }
         let best = self.headers.best_height();
-        let quiet = || self.peers.iter().filter(|(_, peer)| peer.headers == HeadersExchange::Quiet);
+        let ready = |peer: &SyncPeer| peer.headers == HeadersExchange::Quiet && now >= peer.next_getheaders;
+        let quiet = || self.peers.iter().filter(|(_, peer)| ready(peer));
         let ahead = quiet()
             .filter(|(_, peer)| peer.is_ahead_of(best))
-            .min_by_key(|(id, peer)| (peer.stalls, std::cmp::Reverse(peer.claimed_height), **id));
+            .min_by_key(|(id, peer)| (peer.header_stalls, std::cmp::Reverse(peer.claimed_height), **id));
         let next = ahead.or_else(|| quiet().find(|(_, peer)| !peer.asked));
-        let Some((peer, sync_peer)) = next.map(|(id, peer)| (*id, peer)) else { return };
-        if now < sync_peer.next_getheaders {
-            return;
+        if let Some(peer) = next.map(|(id, _)| *id) {
+            self.begin_exchange(peer, now, out);
+        }
+    }
+
+    /// Asks a peer for what follows our best chain.
+    fn begin_exchange(&mut self, peer: PeerId, now: Duration, out: &mut Vec<Action>) {
+        if let Some(sync_peer) = self.peers.get_mut(&peer) {
+            sync_peer.next_getheaders = now + GETHEADERS_INTERVAL;
+            sync_peer.followed_to = Height::GENESIS;
         }
         let locator = self.headers.locator();
         self.ask_headers(peer, locator, now, out);
+    }
+
+    /// The best chain lost headers: peers that had nothing to add to it may have now.
+    pub(super) fn ask_everybody_again(&mut self) {
+        for peer in self.peers.values_mut() {
+            peer.exhausted = false;
+            peer.known = peer.known.filter(|(_, hash)| self.headers.height_of(hash).is_some());
+        }
     }
 
     fn ask_headers(&mut self, peer: PeerId, locator: Vec<BlockHash>, now: Duration, out: &mut Vec<Action>) {
@@ -192,8 +221,8 @@ impl Coordinator {
                 continue;
             }
             peer.headers = HeadersExchange::Quiet;
-            peer.stalls += 1;
-            if peer.stalls >= MAX_CONSECUTIVE_STALLS {
+            peer.header_stalls += 1;
+            if peer.header_stalls >= MAX_CONSECUTIVE_STALLS {
                 out.push(Action::Disconnect { peer: *id, reason: "stalled: headers not delivered" });
             }
         }

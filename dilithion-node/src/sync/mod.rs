@@ -25,8 +25,8 @@ pub const HEADERS_AHEAD_TO_DOWNLOAD: u32 = 100;
 /// block stops all other peers sooner.
 pub const DOWNLOAD_AHEAD: u32 = 1024;
 
-/// No further heights are scheduled while received bodies wait with this many bytes. The heights next in line are
-/// scheduled already at that point, so progress never depends on it.
+/// While bodies wait for their turn or for validation with this many bytes, only the lowest missing block is requested:
+/// that one is what the others wait for.
 pub const MAX_RECEIVED_BYTES: usize = 64 << 20;
 
 /// Blocks handed to validation and not yet answered: enough to fill its batches, few enough that a rejected block

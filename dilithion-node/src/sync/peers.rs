@@ -37,15 +37,19 @@ pub(super) struct SyncPeer {
     /// The height it claims: from its `version`, raised by what it shows.
     pub(super) claimed_height: Height,
     /// The best block that it has shown to have; blocks are requested only up to where its chain is ours.
-    pub(super) known: Option<BlockHash>,
+    pub(super) known: Option<(Height, BlockHash)>,
+    /// How far full batches of the present exchange have led; one that leads no further is not followed up.
+    pub(super) followed_to: Height,
     /// Where our exchange of headers stands.
     pub(super) headers: HeadersExchange,
     /// It has been asked for headers at least once.
     pub(super) asked: bool,
     /// It answered that it has nothing beyond what we know; cleared by announcements.
     pub(super) exhausted: bool,
-    /// Requests in a row that it let time out.
-    pub(super) stalls: u32,
+    /// `getheaders` in a row that it let time out.
+    pub(super) header_stalls: u32,
+    /// Block requests in a row that it let time out or answered with a wrong body.
+    pub(super) block_stalls: u32,
     /// The earliest time of the next `getdata` to it.
     pub(super) next_getdata: Duration,
     /// The earliest time of the next `getheaders` to it that does not continue a full batch.
@@ -57,10 +61,12 @@ impl SyncPeer {
         Self {
             claimed_height: start_height,
             known: None,
+            followed_to: Height::GENESIS,
             headers: HeadersExchange::Quiet,
             asked: false,
             exhausted: false,
-            stalls: 0,
+            header_stalls: 0,
+            block_stalls: 0,
             next_getdata: Duration::ZERO,
             next_getheaders: Duration::ZERO,
         }
@@ -68,8 +74,8 @@ impl SyncPeer {
 
     /// The peer showed that it has this block.
     pub(super) fn has_shown(&mut self, hash: BlockHash, height: Height) {
-        if self.known.is_none() || height >= self.claimed_height {
-            self.known = Some(hash);
+        if self.known.is_none_or(|(known, _)| height >= known) {
+            self.known = Some((height, hash));
         }
         self.claimed_height = self.claimed_height.max(height);
     }

@@ -25,6 +25,8 @@ pub enum Behaviour {
     Honest(MockChain),
     /// Serves headers and no blocks.
     WithholdBlocks(MockChain),
+    /// Answers each request for headers with the first 2000 of its chain, and serves blocks.
+    Repeat(MockChain),
     /// Completes the handshake and says nothing more.
     Silent(MockChain),
     /// Serves its chain and claims another height.
@@ -39,6 +41,7 @@ impl Behaviour {
             Self::Honest(chain)
             | Self::WithholdBlocks(chain)
             | Self::Silent(chain)
+            | Self::Repeat(chain)
             | Self::ClaimHeight(chain, _)
             | Self::Forge(chain, _) => chain,
         }
@@ -52,6 +55,7 @@ impl Behaviour {
     }
 
     fn headers_after(&self, locator: &[BlockHash]) -> Vec<BlockHeader> {
+        let locator = if matches!(self, Self::Repeat(_)) { &[] } else { locator };
         let mut headers = self.chain().headers_after(locator);
         headers.iter_mut().for_each(|header| self.forge(header));
         headers
@@ -93,6 +97,7 @@ pub struct Net {
     states: Vec<IbdState>,
     served: BTreeMap<PeerId, usize>,
     pub blocks_requested: usize,
+    pub headers_requested: usize,
     pub punished: Vec<PeerId>,
     pub disconnected: Vec<PeerId>,
     pub forks: Vec<Height>,
@@ -142,6 +147,7 @@ impl Net {
             states: vec![IbdState::Idle],
             served: BTreeMap::new(),
             blocks_requested: 0,
+            headers_requested: 0,
             punished: Vec::new(),
             disconnected: Vec::new(),
             forks: Vec::new(),
@@ -270,6 +276,7 @@ impl Net {
         match message {
             _ if matches!(behaviour, Behaviour::Silent(_)) => {}
             Message::GetHeaders(request) => {
+                self.headers_requested += 1;
                 let headers = behaviour.headers_after(&request.locator);
                 self.events.push_back(Event::Headers { peer, headers });
             }
