@@ -8,7 +8,7 @@ use std::sync::Arc;
 use dilithion_chain::{
     Candidate, ChainReader, Chainstate, Damage, Depth, IntegrityError, StoreError, StoreOptions, StoredHeader,
 };
-use dilithion_wire::{BlockHash, ChainParams, Encode, Height};
+use dilithion_wire::{BlockHash, ChainParams, Checkpoint, Encode, Height};
 
 use crate::builder::{coinbase, seal, subsidy};
 use crate::recorded::{self, digest_at};
@@ -208,6 +208,28 @@ fn headers_ahead_of_the_tip() {
     assert!(!chain.reader().has_block(&headers[46].hash).unwrap());
     assert!(chain.reader().has_block(&headers[45].hash).unwrap());
     import(&mut chain, &blocks[45..60], 5);
+    chain.reader().check_integrity(Depth::Full).unwrap();
+}
+
+/// Below a checkpoint a header can be stored that only claims its id. The one that has it takes its place.
+#[test]
+fn a_false_header_and_its_body_give_way_to_the_true_ones() {
+    let (params, blocks) = recorded::first_500();
+    let mut params = ChainParams::clone(&params);
+    params.checkpoints = vec![Checkpoint { height: Height(3), hash: blocks[2].hash }];
+    let dir = tempfile::tempdir().unwrap();
+    let mut chain = open(dir.path(), &Arc::new(params));
+    let mut forged = blocks[1].clone();
+    forged.block.header.nonce ^= 1;
+    forged.verified = false;
+    let outcome = chain.connect(&[blocks[0].clone(), forged.clone()]).unwrap();
+    assert_eq!(outcome.failure, None);
+    chain.disconnect_to(Height(1)).unwrap();
+
+    import(&mut chain, &blocks[1..5], 4);
+    let stored = chain.reader().header(&forged.hash).unwrap().unwrap();
+    assert_eq!((stored.header, stored.verified), (blocks[1].block.header, true));
+    assert_eq!(chain.reader().block(&forged.hash).unwrap().as_ref(), Some(&blocks[1].block));
     chain.reader().check_integrity(Depth::Full).unwrap();
 }
 
