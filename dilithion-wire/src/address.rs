@@ -11,6 +11,7 @@ use crate::reader::Reader;
 
 /// What a node offers (spec: wire §2). Nodes have [`Services::NETWORK`] and nothing else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct Services(pub u64);
 
 impl Services {
@@ -43,6 +44,11 @@ impl BitOr for Services {
 /// Where a node is (spec: wire §2). IPv4 addresses travel mapped into IPv6. The port is little-endian on the wire,
 /// unlike in Bitcoin.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(from = "AddressText", into = "AddressText")
+)]
 pub struct Address {
     /// What the node offers.
     pub services: Services,
@@ -76,6 +82,28 @@ impl Address {
             IpAddr::V4(ip) => is_routable_v4(ip),
             IpAddr::V6(ip) => is_routable_v6(ip),
         }
+    }
+}
+
+/// How an [`Address`] is written for serde.
+#[cfg(feature = "serde")]
+#[derive(serde::Serialize, serde::Deserialize)]
+struct AddressText {
+    services: Services,
+    address: SocketAddr,
+}
+
+#[cfg(feature = "serde")]
+impl From<Address> for AddressText {
+    fn from(address: Address) -> Self {
+        Self { services: address.services, address: address.to_socket_addr() }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl From<AddressText> for Address {
+    fn from(text: AddressText) -> Self {
+        Self { services: text.services, ..text.address.into() }
     }
 }
 

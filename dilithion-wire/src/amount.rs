@@ -4,7 +4,7 @@ use std::fmt;
 
 /// An amount in ions, the smallest unit. Any `u64` can arrive; only up to [`Amount::MAX_MONEY`] is money.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "chain-file", derive(serde::Deserialize), serde(transparent))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct Amount(pub u64);
 
 impl Amount {

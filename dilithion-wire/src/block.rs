@@ -10,13 +10,17 @@ use crate::limits::{Counted, Limits};
 use crate::merkle::merkle_root;
 use crate::reader::Reader;
 use crate::transaction::Transaction;
+use crate::vdf::{ExtendedHeader, VdfProof};
 
 /// A block, in the layout of the `block` message, which is also how it is stored (spec: wire §2): header, byte length
 /// of the transactions, their number, the transactions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Block {
     /// The header.
     pub header: BlockHeader,
+    /// What follows the header where headers have 144 bytes; `None` on the networks of this workspace.
+    pub vdf: Option<VdfProof>,
     /// The transactions, the coinbase first.
     pub transactions: Vec<Transaction>,
 }
@@ -34,11 +38,17 @@ impl Block {
         merkle_root(&self.txids())
     }
 
+    /// All of the header, whichever form it has.
+    #[must_use]
+    pub const fn extended_header(&self) -> ExtendedHeader {
+        ExtendedHeader { header: self.header, vdf: self.vdf }
+    }
+
     /// How many bytes the block takes.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
         let blob = self.blob_len();
-        BlockHeader::SIZE + CompactSize::of(blob).encoded_len() + blob
+        self.extended_header().encoded_len() + CompactSize::of(blob).encoded_len() + blob
     }
 
     /// How many bytes the transactions and their number take: what the size rules are about (spec: consensus §7).
@@ -60,7 +70,7 @@ impl Block {
 
 impl Encode for Block {
     fn encode(&self, out: &mut impl BufMut) {
-        self.header.encode(out);
+        self.extended_header().encode(out);
         CompactSize::of(self.blob_len()).encode(out);
         put_list(out, &self.transactions);
     }
@@ -72,7 +82,7 @@ impl Encode for Block {
 
 impl Decode for Block {
     fn decode(reader: &mut Reader) -> Result<Self, DecodeError> {
-        let header = BlockHeader::decode(reader)?;
+        let ExtendedHeader { header, vdf } = ExtendedHeader::decode(reader)?;
         let CompactSize(bytes) = CompactSize::decode(reader)?;
         let max = reader.limits().max_blob_bytes;
         if bytes > max as u64 {
@@ -88,7 +98,7 @@ impl Decode for Block {
             return Err(DecodeError::TransactionCount);
         }
         blob.finish()?;
-        Ok(Self { header, transactions })
+        Ok(Self { header, vdf, transactions })
     }
 }
 
@@ -120,7 +130,7 @@ mod tests {
     quickcheck! {
         fn round_trip(block: Block) -> bool {
             let bytes = block.encode_to_vec();
-            bytes.len() == block.encoded_len() && Block::decode_exact(bytes.into(), &Limits::default()) == Ok(block)
+            bytes.len() == block.encoded_len() && Block::decode_exact(bytes.into(), &Limits::MAINNET) == Ok(block)
         }
     }
 

@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
+use crate::limits::Limits;
+
 /// Bytes of a command on the wire.
 const SIZE: usize = 12;
 /// Longest name: the last byte is always zero (spec: wire §1.2).
@@ -21,25 +23,39 @@ const MAX_NAME: usize = SIZE - 1;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Command([u8; SIZE]);
 
+/// As its name.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Command {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Command {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = <String as serde::Deserialize>::deserialize(deserializer)?;
+        Self::new(&name).ok_or_else(|| serde::de::Error::custom(format_args!("`{name}` is no command")))
+    }
+}
+
 /// Twelve bytes are no command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("`{}` is no zero-padded command", .0.escape_ascii())]
 pub struct InvalidCommand(pub [u8; SIZE]);
 
 macro_rules! commands {
-    ($($(#[$doc:meta])* $const:ident = $name:literal, $sizes:expr;)+) => {
+    (|$limits:ident| $($(#[$doc:meta])* $const:ident = $name:literal, $sizes:expr;)+) => {
         impl Command {
             $($(#[$doc])* pub const $const: Self = Self::from_static($name);)+
 
-            /// All commands with a meaning here.
+            /// All commands of the protocol, of either kind of network.
             pub const KNOWN: &[Self] = &[$(Self::$const),+];
 
-            /// How many bytes the payload may have, or `None` for a command without a meaning here (spec: wire §1.5).
-            ///
-            /// The networks differ in `headers` only, and only about what no valid message needs: the wider window of
-            /// mainnet is used everywhere.
+            /// How many bytes the payload may have on a network with these limits, or `None` for a command that is not
+            /// [known](Self::KNOWN) (spec: wire §1.5).
             #[must_use]
-            pub const fn payload_sizes(&self) -> Option<RangeInclusive<usize>> {
+            pub const fn payload_sizes(&self, $limits: &Limits) -> Option<RangeInclusive<usize>> {
                 match *self {
                     $(Self::$const => Some($sizes),)+
                     _ => None,
@@ -55,8 +71,13 @@ const MAX_BLOCK: usize = 8_388_608;
 const MAX_INVENTORY: usize = 1_800_000;
 /// Most bytes of a message with a locator in it.
 const MAX_LOCATOR: usize = 8236;
+/// Most bytes of most advisory messages.
+const MAX_DNA: usize = 8192;
+/// Most bytes of `dnabwtest`.
+const MAX_DNA_BANDWIDTH_TEST: usize = 1_048_596;
 
-commands! {
+// The name, and how many bytes the payload may have within the limits of a network.
+commands! { |limits|
     /// Introduction.
     VERSION = "version", 85..=400;
     /// Acknowledges a `version`.
@@ -82,7 +103,7 @@ commands! {
     /// Asks for ids of blocks.
     GETBLOCKS = "getblocks", 36..=MAX_LOCATOR;
     /// Headers of blocks.
-    HEADERS = "headers", 1..=290_009;
+    HEADERS = "headers", 1..=limits.max_headers_bytes();
     /// Asks for ids of all transactions that wait.
     MEMPOOL = "mempool", 0..=0;
     /// Says why something was refused.
@@ -97,6 +118,46 @@ commands! {
     GETBLOCKTXN = "getblocktxn", 33..=200_033;
     /// Transactions of a compact block.
     BLOCKTXN = "blocktxn", 33..=MAX_BLOCK;
+    /// Advisory, of mainnet nodes among themselves, as all that follow (spec: wire §5.8): measures latency.
+    DNALPING = "dnalping", 8..=8;
+    /// Answers a `dnalping`.
+    DNALPONG = "dnalpong", 8..=8;
+    /// Compares clocks.
+    DNATSYNC = "dnatsync", 25..=25;
+    /// Measures bandwidth.
+    DNABWTEST = "dnabwtest", 20..=MAX_DNA_BANDWIDTH_TEST;
+    /// Answers a `dnabwtest`.
+    DNABWRES = "dnabwres", 24..=24;
+    /// Asks for an identity.
+    DNAIREQ = "dnaireq", 20..=20;
+    /// Answers a `dnaireq`.
+    DNAIRES = "dnaires", 21..=MAX_DNA;
+    /// Asks to verify an identity.
+    DNAVCHALL = "dnavchall", 92..=MAX_DNA;
+    /// Answers a `dnavchall`.
+    DNAVRESP = "dnavresp", 70..=MAX_DNA;
+    /// Says what a verification found.
+    DNAVATTS = "dnavatts", 112..=MAX_DNA;
+}
+
+impl Command {
+    /// Whether it is one of the advisory `dna…` commands of mainnet, whose payloads are not decoded (spec: wire §5.8).
+    #[must_use]
+    pub const fn is_dna(&self) -> bool {
+        matches!(
+            *self,
+            Self::DNALPING
+                | Self::DNALPONG
+                | Self::DNATSYNC
+                | Self::DNABWTEST
+                | Self::DNABWRES
+                | Self::DNAIREQ
+                | Self::DNAIRES
+                | Self::DNAVCHALL
+                | Self::DNAVRESP
+                | Self::DNAVATTS
+        )
+    }
 }
 
 impl Command {
@@ -221,13 +282,14 @@ mod tests {
 
     #[test]
     fn the_known_ones_have_sizes_and_others_have_none() {
-        assert_eq!(Command::KNOWN.len(), 20);
+        assert_eq!(Command::KNOWN.len(), 30);
         for command in Command::KNOWN {
-            let sizes = command.payload_sizes().unwrap();
+            let sizes = command.payload_sizes(&Limits::MAINNET).unwrap();
             assert!(sizes.start() <= sizes.end());
+            assert_eq!(command.is_dna(), command.as_str().starts_with("dna"));
         }
-        assert_eq!(Command::BLOCK.payload_sizes(), Some(80..=8_388_608));
-        assert_eq!(Command::new("dnalping").unwrap().payload_sizes(), None);
+        assert_eq!(Command::BLOCK.payload_sizes(&Limits::TESTNET), Some(80..=8_388_608));
+        assert_eq!(Command::new("notfound").unwrap().payload_sizes(&Limits::MAINNET), None);
     }
 
     quickcheck! {

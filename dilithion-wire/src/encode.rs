@@ -108,8 +108,14 @@ pub enum DecodeError {
         /// The claimed number, 0 in a valid message.
         count: u64,
     },
-    /// A header of 144 bytes, which only networks with a verifiable delay function have.
-    #[error("headers of version {version} with a delay proof are not supported")]
+    /// A position of a transaction that no block has room for.
+    #[error("position {position} of a transaction, no block has so many")]
+    PositionOutOfRange {
+        /// The claimed position.
+        position: u64,
+    },
+    /// A header of 144 bytes where one of 80 is wanted.
+    #[error("a header of version {version} has 144 bytes, one of 80 is wanted")]
     VdfHeader {
         /// The version of the header.
         version: i32,
@@ -130,6 +136,7 @@ impl DecodeError {
             Self::TooMany { what, .. } => what.misbehaviour(),
             Self::OversizedBlock { .. } => Misbehaviour::OversizedBlock,
             Self::HeaderWithTransactions { .. } => Misbehaviour::HeaderWithTransactions,
+            Self::PositionOutOfRange { .. } => Misbehaviour::PositionOutOfRange,
             Self::Truncated { .. }
             | Self::Unfounded { .. }
             | Self::TooLong { .. }

@@ -8,6 +8,7 @@ use crate::reader::Reader;
 
 /// Header of a block (spec: consensus §1). Its id, the RandomX hash of its 80 bytes, is for others to compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct BlockHeader {
     /// Version of the format.
     pub version: i32,
@@ -29,14 +30,24 @@ impl BlockHeader {
 
     /// The bytes that are hashed and that travel.
     #[must_use]
+    #[inline]
     pub fn to_bytes(&self) -> [u8; Self::SIZE] {
         let mut bytes = [0; Self::SIZE];
-        self.encode(&mut bytes.as_mut_slice());
+        let (version, rest) = bytes.split_at_mut(4);
+        version.copy_from_slice(&self.version.to_le_bytes());
+        let (prev_hash, rest) = rest.split_at_mut(32);
+        prev_hash.copy_from_slice(self.prev_hash.as_bytes());
+        let (merkle_root, rest) = rest.split_at_mut(32);
+        merkle_root.copy_from_slice(self.merkle_root.as_bytes());
+        for (field, value) in rest.chunks_exact_mut(4).zip([self.time, self.bits, self.nonce]) {
+            field.copy_from_slice(&value.to_le_bytes());
+        }
         bytes
     }
 
     /// Reads any 80 bytes; the rules for the fields are not those of the format.
     #[must_use]
+    #[inline]
     pub fn from_bytes(bytes: &[u8; Self::SIZE]) -> Self {
         // Each read is of a fixed part of the 80 bytes, so none can run dry.
         let mut rest = bytes.as_slice();
@@ -59,12 +70,8 @@ fn take_hash(rest: &mut &[u8]) -> [u8; 32] {
 
 impl Encode for BlockHeader {
     fn encode(&self, out: &mut impl BufMut) {
-        out.put_i32_le(self.version);
-        self.prev_hash.encode(out);
-        self.merkle_root.encode(out);
-        out.put_u32_le(self.time);
-        out.put_u32_le(self.bits);
-        out.put_u32_le(self.nonce);
+        // One write: growing buffers look at their capacity each time.
+        out.put_slice(&self.to_bytes());
     }
 
     fn encoded_len(&self) -> usize {
@@ -72,12 +79,12 @@ impl Encode for BlockHeader {
     }
 }
 
-/// Fails on the versions whose headers have 144 bytes ([`Limits::vdf_header_version`](crate::Limits)).
+/// Fails on the versions whose headers have 144 bytes ([`Limits::vdf_header_version`](crate::Limits)): those are for
+/// [`ExtendedHeader`](crate::ExtendedHeader).
 impl Decode for BlockHeader {
     fn decode(reader: &mut Reader) -> Result<Self, DecodeError> {
         let header = Self::from_bytes(&reader.array("header")?);
-        let vdf = reader.limits().vdf_header_version;
-        if vdf > 0 && header.version >= vdf {
+        if reader.limits().has_vdf(header.version) {
             return Err(DecodeError::VdfHeader { version: header.version });
         }
         Ok(header)

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Position of a block in its chain; the genesis block has height 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "chain-file", derive(serde::Deserialize), serde(transparent))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct Height(pub u32);
 
 impl Height {
@@ -35,6 +35,7 @@ impl fmt::Display for Height {
 
 /// A node's own number of one connection. It never travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct PeerId(pub u64);
 
 impl fmt::Display for PeerId {

@@ -9,6 +9,7 @@ use crate::reader::Reader;
 /// What an [`Inventory`] item names (spec: wire §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum InventoryKind {
     /// A transaction.
     Tx,
@@ -51,6 +52,7 @@ impl InventoryKind {
 
 /// Something a node has or wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Inventory {
     /// What it is.
     pub kind: InventoryKind,

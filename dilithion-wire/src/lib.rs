@@ -68,12 +68,13 @@
 
 mod address;
 mod amount;
-#[cfg(test)]
+#[cfg(any(test, feature = "quickcheck"))]
 mod arbitrary;
 mod block;
 #[cfg(feature = "codec")]
 mod codec;
 mod command;
+mod compact_block;
 mod compact_size;
 mod digest;
 mod encode;
@@ -88,9 +89,13 @@ mod merkle;
 mod message;
 mod misbehaviour;
 mod params;
+mod partial_block;
 mod reader;
+#[cfg(feature = "serde")]
+mod serde_hex;
 mod text;
 mod transaction;
+mod vdf;
 
 pub use address::{Address, Services};
 pub use amount::Amount;
@@ -98,6 +103,7 @@ pub use block::Block;
 #[cfg(feature = "codec")]
 pub use codec::MessageCodec;
 pub use command::{Command, InvalidCommand};
+pub use compact_block::{COMPACT_BLOCK_VERSION, ShortIdKey};
 pub use compact_size::CompactSize;
 pub use digest::{sha3_256, sha3_256d};
 pub use encode::{Decode, DecodeError, Encode};
@@ -124,8 +130,10 @@ pub use params::{
     AttestationParams, ChainParams, Checkpoint, ConsensusParams, DevFundParams, GenesisParams,
     MAINNET_MIN_PEER_VERSION, MAINNET_PROTOCOL_VERSION, MIN_PEER_VERSION, MikParams, PROTOCOL_VERSION,
 };
+pub use partial_block::{CompactBlockError, PartialBlock};
 pub use reader::Reader;
 pub use transaction::{OutPoint, Transaction, TxIn, TxOut};
+pub use vdf::{ExtendedHeader, VdfProof};
 
 /// The example of the README is a test.
 #[cfg(all(doctest, feature = "codec"))]

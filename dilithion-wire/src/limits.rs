@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use crate::header::BlockHeader;
 use crate::misbehaviour::Misbehaviour;
+use crate::vdf::VdfProof;
 
 /// Headers in a `headers` message (spec: wire §2).
 pub const MAX_HEADERS_PER_MESSAGE: usize = 2000;
@@ -40,7 +42,11 @@ const M_MAX_SCRIPT_PUBKEY: usize = 10_000;
 /// Bytes of a block's transactions on mainnet (spec: wire §2).
 const M_MAX_BLOB_BYTES: usize = 4_194_304;
 
+/// Bytes of the longest form of a [`CompactSize`](crate::CompactSize).
+const MAX_COMPACT_SIZE_BYTES: usize = 9;
+
 /// The sizes that differ between networks.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Most bytes that the transactions of a block may take, their count included.
@@ -51,7 +57,7 @@ pub struct Limits {
     pub max_script_pubkey: usize,
     /// Most bytes of a coinbase's input script. Decoding does not look at it; validation does.
     pub max_coinbase_script: usize,
-    /// Headers of this version and above have 144 bytes, which are refused; 0 if all headers have 80.
+    /// Headers of this version and above have 144 bytes ([`ExtendedHeader`](crate::ExtendedHeader)); 0 if all have 80.
     pub vdf_header_version: i32,
 }
 
@@ -73,6 +79,20 @@ impl Limits {
         max_coinbase_script: S_MAX_COINBASE_SCRIPT,
         vdf_header_version: 0,
     };
+
+    /// Whether a header of this version has 144 bytes.
+    #[must_use]
+    pub const fn has_vdf(&self, version: i32) -> bool {
+        self.vdf_header_version > 0 && version >= self.vdf_header_version
+    }
+
+    /// Most bytes of a `headers` message: [`MAX_HEADERS_PER_MESSAGE`] of the longest, and the longest count (spec: wire
+    /// §1.5).
+    #[must_use]
+    pub const fn max_headers_bytes(&self) -> usize {
+        let vdf = if self.vdf_header_version > 0 { VdfProof::SIZE } else { 0 };
+        MAX_HEADERS_PER_MESSAGE * (BlockHeader::SIZE + vdf + 1) + MAX_COMPACT_SIZE_BYTES
+    }
 }
 
 /// The sizes of [`Limits::MAINNET`], the largest, with headers of 80 bytes whatever their version.

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Says which network a message belongs to (spec: wire §1.1). Little-endian on the wire, as everything.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "chain-file", derive(serde::Deserialize), serde(transparent))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct Magic(pub u32);
 
 impl Magic {

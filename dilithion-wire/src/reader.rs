@@ -1,6 +1,6 @@
 //! A cursor over received bytes.
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 
 use crate::compact_size::CompactSize;
 use crate::encode::{Decode, DecodeError};
@@ -23,19 +23,21 @@ use crate::limits::{Counted, Limits};
 #[derive(Clone, Debug)]
 pub struct Reader {
     bytes: Bytes,
+    /// How many of them are read, never more than there are.
+    position: usize,
     limits: Limits,
 }
 
 macro_rules! read_integers {
-    ($($name:ident: $get:ident, $text:literal;)+) => {$(
+    ($($name:ident, $text:literal;)+) => {$(
         #[doc = concat!("Reads ", $text, ".")]
         ///
         /// # Errors
         ///
         /// [`DecodeError::Truncated`], naming `field`.
+        #[inline]
         pub fn $name(&mut self, field: &'static str) -> Result<$name, DecodeError> {
-            self.need(field, size_of::<$name>() as u64)?;
-            Ok(self.bytes.$get())
+            self.array(field).map($name::from_le_bytes)
         }
     )+};
 }
@@ -50,7 +52,7 @@ impl Reader {
     /// Over `bytes`, with the limits of a network.
     #[must_use]
     pub fn with_limits(bytes: Bytes, limits: &Limits) -> Self {
-        Self { bytes, limits: *limits }
+        Self { bytes, position: 0, limits: *limits }
     }
 
     /// The limits in force.
@@ -61,14 +63,23 @@ impl Reader {
 
     /// How many bytes are left.
     #[must_use]
+    #[inline]
     pub fn remaining(&self) -> usize {
-        self.bytes.len()
+        self.rest().len()
+    }
+
+    /// The bytes left.
+    #[must_use]
+    #[inline]
+    pub fn rest(&self) -> &[u8] {
+        self.bytes.get(self.position..).unwrap_or_default()
     }
 
     /// The next byte, which stays unread.
     #[must_use]
+    #[inline]
     pub fn peek(&self) -> Option<u8> {
-        self.bytes.first().copied()
+        self.rest().first().copied()
     }
 
     /// The end of a value that fills its bytes.
@@ -84,12 +95,12 @@ impl Reader {
     }
 
     read_integers! {
-        u8: get_u8, "a byte";
-        u16: get_u16_le, "a little-endian `u16`";
-        u32: get_u32_le, "a little-endian `u32`";
-        u64: get_u64_le, "a little-endian `u64`";
-        i32: get_i32_le, "a little-endian `i32`";
-        i64: get_i64_le, "a little-endian `i64`";
+        u8, "a byte";
+        u16, "a little-endian `u16`";
+        u32, "a little-endian `u32`";
+        u64, "a little-endian `u64`";
+        i32, "a little-endian `i32`";
+        i64, "a little-endian `i64`";
     }
 
     /// Reads `N` bytes.
@@ -97,10 +108,14 @@ impl Reader {
     /// # Errors
     ///
     /// [`DecodeError::Truncated`], naming `field`.
+    #[inline]
     pub fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], DecodeError> {
-        self.need(field, N as u64)?;
-        let mut array = [0; N];
-        self.bytes.copy_to_slice(&mut array);
+        let rest = self.rest();
+        let Some(array) = rest.first_chunk() else {
+            return Err(DecodeError::Truncated { field, needed: N as u64, left: rest.len() });
+        };
+        let array = *array;
+        self.position += N;
         Ok(array)
     }
 
@@ -109,11 +124,17 @@ impl Reader {
     /// # Errors
     ///
     /// [`DecodeError::Truncated`], naming `field`.
+    #[inline]
     pub fn bytes(&mut self, field: &'static str, len: u64) -> Result<Bytes, DecodeError> {
-        self.need(field, len)?;
-        // What is left fits a `usize`, so what is needed of it does.
-        let len = usize::try_from(len).unwrap_or(usize::MAX);
-        Ok(self.bytes.split_to(len))
+        let left = self.remaining();
+        match usize::try_from(len).ok().filter(|len| *len <= left) {
+            Some(len) => {
+                let start = self.position;
+                self.position += len;
+                Ok(self.bytes.slice(start..self.position))
+            }
+            None => Err(DecodeError::Truncated { field, needed: len, left }),
+        }
     }
 
     /// Takes a byte string with its length before it, at most `max` bytes.
@@ -121,6 +142,7 @@ impl Reader {
     /// # Errors
     ///
     /// [`DecodeError::TooLong`] or [`DecodeError::Truncated`], naming `field`.
+    #[inline]
     pub fn var_bytes(&mut self, field: &'static str, max: usize) -> Result<Bytes, DecodeError> {
         let CompactSize(len) = CompactSize::decode(self)?;
         if len > max as u64 {
@@ -135,6 +157,7 @@ impl Reader {
     ///
     /// [`DecodeError::TooMany`] if it is above the maximum of its kind, [`DecodeError::Unfounded`] if the bytes left
     /// cannot hold so many.
+    #[inline]
     pub fn count(&mut self, what: Counted) -> Result<usize, DecodeError> {
         let CompactSize(count) = CompactSize::decode(self)?;
         let (left, max) = (self.remaining(), what.max());
@@ -159,13 +182,5 @@ impl Reader {
             items.push(T::decode(self)?);
         }
         Ok(items)
-    }
-
-    fn need(&self, field: &'static str, needed: u64) -> Result<(), DecodeError> {
-        let left = self.remaining();
-        if needed > left as u64 {
-            return Err(DecodeError::Truncated { field, needed, left });
-        }
-        Ok(())
     }
 }

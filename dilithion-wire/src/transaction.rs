@@ -12,6 +12,7 @@ use crate::reader::Reader;
 
 /// An output of an earlier transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct OutPoint {
     /// The transaction.
     pub txid: Txid,
@@ -32,10 +33,12 @@ impl OutPoint {
 
 /// What a transaction spends.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TxIn {
     /// The output that is spent.
     pub previous_output: OutPoint,
     /// Proof that it may be: signature and public key (spec: consensus §9).
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_hex"))]
     pub script_sig: Bytes,
     /// `u32::MAX` unless the lock time counts.
     pub sequence: u32,
@@ -43,15 +46,18 @@ pub struct TxIn {
 
 /// What a transaction creates.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TxOut {
     /// How much.
     pub value: Amount,
     /// Who may spend it (spec: consensus §9).
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_hex"))]
     pub script_pubkey: Bytes,
 }
 
 /// A transaction (spec: consensus §6). Decoding checks its layout and sizes, no rule beyond.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Transaction {
     /// Version of the format.
     pub version: i32,

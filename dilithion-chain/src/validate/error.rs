@@ -140,6 +140,9 @@ pub enum StructureError {
     /// No transaction at all.
     #[error("the block has no transaction")]
     NoTransactions,
+    /// A header of 144 bytes, which no network with RandomX has.
+    #[error("the header carries a delay proof")]
+    DelayProof,
     /// More bytes than the network allows.
     #[error("the block has {bytes} bytes, at most {max} are allowed")]
     TooLarge {

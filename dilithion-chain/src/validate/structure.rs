@@ -27,6 +27,10 @@ pub(super) fn check_commitment(block: &Block, txids: &[Txid]) -> Result<(), Bloc
 
 /// Checks the shape of the block (spec: consensus §6, §7).
 pub(super) fn check_structure(block: &Block, params: &ChainParams) -> Result<(), StructureError> {
+    // The id of a block is the hash of 80 bytes; nothing would commit to a proof behind them.
+    if block.vdf.is_some() {
+        return Err(StructureError::DelayProof);
+    }
     let (coinbase, others) = block.transactions.split_first().ok_or(StructureError::NoTransactions)?;
     let bytes = block.blob_len();
     let max = usize::try_from(params.consensus.max_block_bytes).unwrap_or(usize::MAX);

@@ -18,6 +18,7 @@ pub(crate) fn seal(prev_hash: BlockHash, transactions: Vec<Transaction>, nonce: 
             bits: 0x203f_ffff,
             nonce,
         },
+        vdf: None,
         transactions,
     };
     block.header.merkle_root = block.merkle_root();

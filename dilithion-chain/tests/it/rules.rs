@@ -161,6 +161,9 @@ fn structure_of_the_block() {
     assert_eq!(fixture.refused_structure(vec![]), StructureError::NoTransactions);
     let ordinary = spend(&[fixture.mature()], vec![Amount(1)]);
     assert_eq!(fixture.refused_structure(vec![ordinary]), StructureError::NoCoinbase);
+    let mut with_proof = fixture.next(vec![fixture.subsidy()]);
+    with_proof.block.vdf = Some(dilithion_wire::VdfProof { output: [1; 32], proof_hash: [2; 32] });
+    assert!(matches!(fixture.refused(&with_proof), BlockError::Structure(StructureError::DelayProof)));
     let two = vec![fixture.subsidy(), coinbase(1, Amount(0))];
     assert_eq!(fixture.refused_structure(two), StructureError::NullInput { index: 1 });
 

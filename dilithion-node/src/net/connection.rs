@@ -169,11 +169,16 @@ impl Connection {
         match lane_of(&raw.command) {
             Lane::Control => self.on_control(&raw).await,
             Lane::Headers => {
-                let Some(Message::Headers(headers)) = self.decode(&raw)? else { return Ok(()) };
+                let headers = match self.decode(&raw)? {
+                    Some(Message::Headers(headers)) => headers,
+                    // Headers with delay proofs are those of another chain.
+                    Some(_) => return self.punish(Misbehaviour::InvalidHeaders),
+                    None => return Ok(()),
+                };
                 self.forward(Event::Headers { peer: self.peer.id, headers }, raw.payload.len()).await
             }
             Lane::Blocks => {
-                if let Err(error) = raw.check_size() {
+                if let Err(error) = raw.check_size(&self.shared.params.limits) {
                     return self.punish(error.misbehaviour());
                 }
                 // Only the header is read here; the body is decoded where it is validated.

@@ -47,7 +47,7 @@ impl Miner {
             let parent = chain.blocks.last().unwrap().header;
             let template =
                 BlockHeader { prev_hash: chain.tip, time: parent.time + SPACING, nonce: 0, ..parent };
-            let mut block = Block { header: template, transactions };
+            let mut block = Block { header: template, vdf: None, transactions };
             block.header.merkle_root = block.merkle_root();
             let target = CompactTarget(block.header.bits).target();
             chain.tip = loop {

@@ -8,6 +8,7 @@ use crate::reader::Reader;
 
 /// Where a node was seen, and when (spec: wire §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TimedAddress {
     /// When it was last seen, in seconds since 1970.
     pub time: u32,

@@ -26,9 +26,15 @@ use crate::inventory::Inventory;
 use crate::limits::Counted;
 use crate::reader::Reader;
 use crate::transaction::Transaction;
+use crate::vdf::ExtendedHeader;
 
 /// What one node says to another (spec: wire §2, §5.6).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "command", content = "payload", rename_all = "lowercase")
+)]
 #[non_exhaustive]
 pub enum Message {
     /// Introduction, the first message in each direction.
@@ -51,6 +57,8 @@ pub enum Message {
     GetHeaders(GetHeaders),
     /// Headers of consecutive blocks.
     Headers(Vec<BlockHeader>),
+    /// The same, at least one of them of 144 bytes, which only a sister chain has.
+    VdfHeaders(Vec<ExtendedHeader>),
     /// Asks for ids of blocks. No known node answers.
     GetBlocks(GetBlocks),
     /// A block.
@@ -64,18 +72,29 @@ pub enum Message {
     /// Asks for announcements of blocks by `headers`.
     SendHeaders,
     /// Asks for announcements of blocks by `cmpctblock`.
+    #[cfg_attr(feature = "serde", serde(rename = "sendcmpct"))]
     SendCompact(SendCompact),
     /// A block whose transactions are named by short ids.
+    #[cfg_attr(feature = "serde", serde(rename = "cmpctblock"))]
     CompactBlock(CompactBlock),
     /// Asks for transactions of a compact block.
     GetBlockTxn(GetBlockTxn),
     /// Transactions of a compact block.
     BlockTxn(BlockTxn),
+    /// An advisory message of mainnet nodes, not decoded; nothing follows from ignoring it (spec: wire §5.8).
+    Dna {
+        /// Its command, one with [`Command::is_dna`].
+        command: Command,
+        /// Its payload.
+        #[cfg_attr(feature = "serde", serde(with = "crate::serde_hex"))]
+        payload: Bytes,
+    },
     /// Any other message: to be ignored without penalty (spec: wire §1.2).
     Unknown {
         /// Its command.
         command: Command,
         /// Its payload.
+        #[cfg_attr(feature = "serde", serde(with = "crate::serde_hex"))]
         payload: Bytes,
     },
 }
@@ -94,7 +113,7 @@ impl Message {
             Self::Inv(_) => Command::INV,
             Self::GetData(_) => Command::GETDATA,
             Self::GetHeaders(_) => Command::GETHEADERS,
-            Self::Headers(_) => Command::HEADERS,
+            Self::Headers(_) | Self::VdfHeaders(_) => Command::HEADERS,
             Self::GetBlocks(_) => Command::GETBLOCKS,
             Self::Block(_) => Command::BLOCK,
             Self::Tx(_) => Command::TX,
@@ -105,7 +124,7 @@ impl Message {
             Self::CompactBlock(_) => Command::CMPCTBLOCK,
             Self::GetBlockTxn(_) => Command::GETBLOCKTXN,
             Self::BlockTxn(_) => Command::BLOCKTXN,
-            Self::Unknown { command, .. } => *command,
+            Self::Dna { command, .. } | Self::Unknown { command, .. } => *command,
         }
     }
 
@@ -114,7 +133,7 @@ impl Message {
     pub fn to_raw(&self) -> RawMessage {
         let payload = match self {
             // No copy of what is bytes already.
-            Self::Unknown { payload, .. } => payload.clone(),
+            Self::Dna { payload, .. } | Self::Unknown { payload, .. } => payload.clone(),
             _ => self.encode_to_vec().into(),
         };
         RawMessage { command: self.command(), payload }
@@ -134,7 +153,7 @@ impl Message {
             Command::INV => Self::Inv(reader.list(Counted::Inventory)?),
             Command::GETDATA => Self::GetData(reader.list(Counted::Inventory)?),
             Command::GETHEADERS => Self::GetHeaders(GetHeaders::decode(reader)?),
-            Command::HEADERS => Self::Headers(headers::decode(reader)?),
+            Command::HEADERS => headers::decode(reader)?,
             Command::GETBLOCKS => Self::GetBlocks(GetBlocks::decode(reader)?),
             Command::BLOCK => Self::Block(Block::decode(reader)?),
             Command::TX => Self::Tx(transaction::decode(reader)?),
@@ -145,6 +164,7 @@ impl Message {
             Command::CMPCTBLOCK => Self::CompactBlock(CompactBlock::decode(reader)?),
             Command::GETBLOCKTXN => Self::GetBlockTxn(GetBlockTxn::decode(reader)?),
             Command::BLOCKTXN => Self::BlockTxn(BlockTxn::decode(reader)?),
+            _ if command.is_dna() => Self::Dna { command, payload: payload.clone() },
             _ => Self::Unknown { command, payload: payload.clone() },
         })
     }
@@ -161,6 +181,7 @@ impl Encode for Message {
             Self::Inv(items) | Self::GetData(items) => put_list(out, items),
             Self::GetHeaders(request) => request.encode(out),
             Self::Headers(headers) => headers::encode(headers, out),
+            Self::VdfHeaders(headers) => headers::encode_extended(headers, out),
             Self::GetBlocks(request) => request.encode(out),
             Self::Block(block) => block.encode(out),
             Self::Tx(tx) => tx.encode(out),
@@ -169,7 +190,7 @@ impl Encode for Message {
             Self::CompactBlock(block) => block.encode(out),
             Self::GetBlockTxn(request) => request.encode(out),
             Self::BlockTxn(transactions) => transactions.encode(out),
-            Self::Unknown { payload, .. } => out.put_slice(payload),
+            Self::Dna { payload, .. } | Self::Unknown { payload, .. } => out.put_slice(payload),
         }
     }
 
@@ -182,6 +203,7 @@ impl Encode for Message {
             Self::Inv(items) | Self::GetData(items) => list_len(items),
             Self::GetHeaders(request) => request.encoded_len(),
             Self::Headers(headers) => headers::encoded_len(headers),
+            Self::VdfHeaders(headers) => headers::extended_len(headers),
             Self::GetBlocks(request) => request.encoded_len(),
             Self::Block(block) => block.encoded_len(),
             Self::Tx(tx) => tx.encoded_len(),
@@ -190,7 +212,7 @@ impl Encode for Message {
             Self::CompactBlock(block) => block.encoded_len(),
             Self::GetBlockTxn(request) => request.encoded_len(),
             Self::BlockTxn(transactions) => transactions.encoded_len(),
-            Self::Unknown { payload, .. } => payload.len(),
+            Self::Dna { payload, .. } | Self::Unknown { payload, .. } => payload.len(),
         }
     }
 }

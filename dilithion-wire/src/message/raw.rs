@@ -12,10 +12,12 @@ use crate::reader::Reader;
 
 /// Command and payload of a message. Cheap to clone and to hand on.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RawMessage {
     /// What it is.
     pub command: Command,
     /// Its contents.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_hex"))]
     pub payload: Bytes,
 }
 
@@ -26,7 +28,7 @@ impl RawMessage {
     ///
     /// [`MessageError`]; the message is to be dropped, the connection can go on.
     pub fn decode(&self, limits: &Limits) -> Result<Message, MessageError> {
-        self.check_size()?;
+        self.check_size(limits)?;
         let mut reader = Reader::with_limits(self.payload.clone(), limits);
         Message::decode(self.command, &self.payload, &mut reader)
             .map_err(|source| MessageError::Decode { command: self.command, source })
@@ -37,9 +39,9 @@ impl RawMessage {
     /// # Errors
     ///
     /// [`MessageError::Size`].
-    pub fn check_size(&self) -> Result<(), MessageError> {
+    pub fn check_size(&self, limits: &Limits) -> Result<(), MessageError> {
         let (command, bytes) = (self.command, self.payload.len());
-        match command.payload_sizes() {
+        match command.payload_sizes(limits) {
             Some(sizes) if !sizes.contains(&bytes) => {
                 Err(MessageError::Size { command, bytes, min: *sizes.start(), max: *sizes.end() })
             }
@@ -109,35 +111,35 @@ mod tests {
     quickcheck! {
         fn round_trip(message: Message) -> bool {
             let raw = message.to_raw();
-            raw.payload.len() == message.encoded_len() && raw.decode(&Limits::default()) == Ok(message)
+            raw.payload.len() == message.encoded_len() && raw.decode(&Limits::MAINNET) == Ok(message)
         }
 
         fn what_follows_a_message_is_ignored(message: Message, more: Vec<u8>) -> TestResult {
             let mut longer = message.to_raw();
             longer.payload = [&longer.payload, more.as_slice()].concat().into();
             // Where more bytes mean more, or none are allowed.
-            let meaningful = matches!(message, Message::Version(_) | Message::Unknown { .. });
-            if meaningful || longer.check_size().is_err() {
+            let meaningful = matches!(message, Message::Version(_) | Message::Dna { .. } | Message::Unknown { .. });
+            if meaningful || longer.check_size(&Limits::MAINNET).is_err() {
                 return TestResult::discard();
             }
-            TestResult::from_bool(longer.decode(&Limits::default()) == Ok(message))
+            TestResult::from_bool(longer.decode(&Limits::MAINNET) == Ok(message))
         }
 
         fn every_cut_is_noticed(message: Message, at: usize) -> TestResult {
             let whole = message.to_raw();
-            let tolerant = matches!(message, Message::Version(_) | Message::Unknown { .. });
+            let tolerant = matches!(message, Message::Version(_) | Message::Dna { .. } | Message::Unknown { .. });
             if tolerant || whole.payload.is_empty() {
                 return TestResult::discard();
             }
             let cut = RawMessage { payload: whole.payload.slice(..at % whole.payload.len()), ..whole };
-            TestResult::from_bool(cut.decode(&Limits::default()).is_err())
+            TestResult::from_bool(cut.decode(&Limits::MAINNET).is_err())
         }
 
         fn no_bytes_make_it_panic(payload: Vec<u8>) -> bool {
             Command::KNOWN.iter().all(|command| {
                 // Padded to a size that passes, so that the decoder sees it.
                 let mut payload = payload.clone();
-                let sizes = command.payload_sizes().expect("known");
+                let sizes = command.payload_sizes(&Limits::MAINNET).expect("known");
                 payload.resize(payload.len().clamp(*sizes.start(), *sizes.end()), 0);
                 let raw = raw(*command, payload);
                 match raw.decode(&Limits::MAINNET) {
@@ -169,8 +171,8 @@ mod tests {
     #[test]
     fn payloads_have_to_fit_their_command() {
         for command in Command::KNOWN {
-            let sizes = command.payload_sizes().unwrap();
-            let check = |bytes: usize| raw(*command, vec![0; bytes]).check_size();
+            let sizes = command.payload_sizes(&Limits::MAINNET).unwrap();
+            let check = |bytes: usize| raw(*command, vec![0; bytes]).check_size(&Limits::MAINNET);
             assert_eq!(check(*sizes.start()), Ok(()));
             assert_eq!(check(*sizes.end()), Ok(()));
             let outside = [sizes.start().checked_sub(1), Some(sizes.end() + 1)];
@@ -199,14 +201,38 @@ mod tests {
             (Command::SENDCMPCT, 9, 9),
             (Command::GETBLOCKTXN, 33, 200_033),
             (Command::BLOCKTXN, 33, 8_388_608),
+            (Command::DNALPING, 8, 8),
+            (Command::DNATSYNC, 25, 25),
+            (Command::DNABWTEST, 20, 1_048_596),
+            (Command::DNABWRES, 24, 24),
+            (Command::DNAIREQ, 20, 20),
+            (Command::DNAIRES, 21, 8192),
+            (Command::DNAVCHALL, 92, 8192),
+            (Command::DNAVRESP, 70, 8192),
+            (Command::DNAVATTS, 112, 8192),
         ] {
-            assert_eq!(command.payload_sizes(), Some(min..=max), "{command}");
+            assert_eq!(command.payload_sizes(&Limits::MAINNET), Some(min..=max), "{command}");
         }
     }
 
     #[test]
+    fn without_long_headers_fewer_bytes_are_enough() {
+        assert_eq!(Command::HEADERS.payload_sizes(&Limits::TESTNET), Some(1..=162_009));
+        let too_long = raw(Command::HEADERS, vec![0; 162_010]);
+        assert_eq!(too_long.decode(&Limits::TESTNET).unwrap_err().misbehaviour(), Misbehaviour::PayloadSize);
+        assert_eq!(too_long.decode(&Limits::MAINNET), Ok(Message::Headers(Vec::new())));
+    }
+
+    #[test]
+    fn advisory_messages_are_not_opened() {
+        let payload = vec![7; 20];
+        let read = raw(Command::DNAIREQ, payload.clone()).decode(&Limits::MAINNET).unwrap();
+        assert_eq!(read, Message::Dna { command: Command::DNAIREQ, payload: payload.into() });
+    }
+
+    #[test]
     fn unknown_messages_are_handed_through() {
-        let command = Command::from_static("dnaireq");
+        let command = Command::from_static("notfound");
         let unknown = raw(command, vec![1, 2, 3]);
         let message = unknown.decode(&Limits::TESTNET).unwrap();
         assert_eq!(message, Message::Unknown { command, payload: unknown.payload.clone() });

@@ -12,6 +12,7 @@ const MAX_COMMAND_BYTES: usize = 12;
 
 /// Why something was refused, as a number (spec: wire §2). The numbers are those of BIP 61.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct RejectCode(pub u8);
 
 impl RejectCode {
@@ -25,6 +26,7 @@ impl RejectCode {
 
 /// Says why a message was refused (spec: wire §2). Mainnet nodes send it, none reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Reject {
     /// Command of the message: at most 12 bytes; what is longer is cut when it is encoded.
     pub command: String,

@@ -15,6 +15,7 @@ pub const USER_AGENT: &str = "Dilithion:1.0.0";
 
 /// A node introduces itself (spec: wire §2).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct VersionMessage {
     /// Version of the protocol.
     pub version: i32,

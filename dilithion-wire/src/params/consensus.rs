@@ -68,7 +68,6 @@ pub struct Checkpoint {
     /// Its height.
     pub height: Height,
     /// Its id.
-    #[cfg_attr(feature = "chain-file", serde(deserialize_with = "file::hash"))]
     pub hash: BlockHash,
 }
 
@@ -77,10 +76,10 @@ pub struct Checkpoint {
 #[cfg_attr(feature = "chain-file", derive(serde::Deserialize), serde(deny_unknown_fields))]
 pub struct DevFundParams {
     /// Key hash of the fund.
-    #[cfg_attr(feature = "chain-file", serde(deserialize_with = "file::hex_array"))]
+    #[cfg_attr(feature = "chain-file", serde(deserialize_with = "crate::serde_hex::deserialize"))]
     pub fund_hash160: [u8; 20],
     /// Key hash of the developers' reward.
-    #[cfg_attr(feature = "chain-file", serde(deserialize_with = "file::hex_array"))]
+    #[cfg_attr(feature = "chain-file", serde(deserialize_with = "crate::serde_hex::deserialize"))]
     pub reward_hash160: [u8; 20],
     /// What both together get of the subsidy, in percent.
     pub percent: u32,

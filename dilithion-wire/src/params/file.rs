@@ -8,7 +8,6 @@ use super::{
     MAX_FUTURE_SECONDS, MIN_PEER_VERSION, MikParams, PROTOCOL_VERSION,
 };
 use crate::amount::Amount;
-use crate::hash::BlockHash;
 use crate::height::Height;
 use crate::limits::Limits;
 use crate::magic::Magic;
@@ -181,22 +180,6 @@ pub(super) fn max_future_seconds() -> u32 {
 /// `true` means above genesis, `false` nowhere.
 pub(super) fn enforce_bits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Height>, D::Error> {
     bool::deserialize(deserializer).map(|enforce| enforce.then_some(Height::GENESIS))
-}
-
-/// A hash in display order.
-pub(super) fn hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BlockHash, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map_err(de::Error::custom)
-}
-
-/// Bytes in their order, as hex.
-pub(super) fn hex_array<'de, D: Deserializer<'de>, const N: usize>(
-    deserializer: D,
-) -> Result<[u8; N], D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let mut bytes = [0; N];
-    hex::decode_to_slice(&text, &mut bytes).map_err(de::Error::custom)?;
-    Ok(bytes)
 }
 
 /// A list of ML-DSA-65 public keys, as hex.

@@ -28,7 +28,6 @@ pub struct GenesisParams {
     /// What its coinbase creates; nobody can spend it.
     pub coinbase_value: Amount,
     /// Its id. This is data: computing it takes RandomX, so whoever can compute it compares.
-    #[cfg_attr(feature = "chain-file", serde(deserialize_with = "super::file::hash"))]
     pub hash: BlockHash,
 }
 
@@ -59,6 +58,7 @@ impl GenesisParams {
                 bits: self.bits,
                 nonce: self.nonce,
             },
+            vdf: None,
             transactions: vec![coinbase],
         };
         block.header.merkle_root = block.merkle_root();

@@ -1,7 +1,7 @@
 //! Blocks recorded from a network of reference nodes.
 
 use bytes::{Buf, Bytes};
-use dilithion_wire::{Block, Decode, DecodeError, Encode, Limits};
+use dilithion_wire::{Block, BlockHeader, Decode, Encode, Limits, VdfProof};
 
 /// The payloads of the recorded `block` messages.
 fn payloads() -> Vec<Bytes> {
@@ -30,11 +30,17 @@ fn blocks_come_back_byte_by_byte() {
 
 #[test]
 fn a_body_behind_a_long_header_is_not_misread() {
-    let version_4 = |payload: &Bytes| [&4_i32.to_le_bytes(), &payload[4..]].concat();
     for payload in payloads().iter().take(10) {
-        let changed = Bytes::from(version_4(payload));
-        assert!(Block::decode_payload(changed.clone(), &Limits::TESTNET).is_ok());
-        let error = Block::decode_payload(changed, &Limits::MAINNET).unwrap_err();
-        assert_eq!(error, DecodeError::VdfHeader { version: 4 });
+        let (header, body) = payload.split_at(BlockHeader::SIZE);
+        let (_, header) = header.split_at(4);
+        let changed = |proof: &[u8]| Bytes::from([&4_i32.to_le_bytes(), header, proof, body].concat());
+        let plain = Block::decode_exact(changed(&[]), &Limits::TESTNET).unwrap();
+        assert!(Block::decode_exact(changed(&[]), &Limits::MAINNET).is_err());
+
+        let long = Block::decode_exact(changed(&[7; 64]), &Limits::MAINNET).unwrap();
+        assert_eq!(long.vdf, Some(VdfProof { output: [7; 32], proof_hash: [7; 32] }));
+        assert_eq!((&long.header, &long.transactions), (&plain.header, &plain.transactions));
+        assert_eq!(long.encode_to_vec(), changed(&[7; 64]));
+        assert!(Block::decode_exact(changed(&[7; 64]), &Limits::TESTNET).is_err());
     }
 }
