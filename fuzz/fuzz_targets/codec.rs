@@ -1,0 +1,4 @@
+//! Streams of messages.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::codec(data));

@@ -1,0 +1,64 @@
+//! Writes what the fuzz targets begin with, `seeds CORPUS`: recorded sessions and blocks, cut up by target.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+use dilithion_wire::{Command, FrameHeader};
+
+/// Larger messages make every run slow and few more paths.
+const MAX_SEED: usize = 20_000;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let corpus = std::env::args().nth(1).ok_or("usage: seeds CORPUS")?;
+    let corpus = Path::new(&corpus);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for session in ["session-testnet", "session-mainnet"] {
+        let text = fs::read_to_string(root.join(format!("dilithion-wire/tests/data/{session}.jsonl")))?;
+        for (line, row) in text.lines().enumerate() {
+            let row: serde_json::Value = serde_json::from_str(row)?;
+            let frame = const_hex::decode(row["hex"].as_str().ok_or("no hex")?)?;
+            if frame.len() <= MAX_SEED {
+                seed(corpus, &format!("{session}-{line}"), &frame)?;
+            }
+        }
+    }
+    for file in ["testdata/private.toml", "testdata/testnet-v1014.toml"] {
+        write(corpus, "chain_file", &file.replace('/', "-"), &fs::read(root.join(file))?)?;
+    }
+    Ok(())
+}
+
+/// The targets that a frame is of use to.
+fn seed(corpus: &Path, name: &str, frame: &[u8]) -> Result<(), Box<dyn Error>> {
+    let (header, payload) = frame.split_at(FrameHeader::SIZE);
+    write(corpus, "codec", name, &[&[50], frame].concat())?;
+    let command = Command::from_bytes(header[4..16].try_into()?)?;
+    let prefixed = |first: u8| [&[first], payload].concat();
+    match command {
+        Command::INV => write(corpus, "inventory", name, &prefixed(0)),
+        Command::GETDATA => write(corpus, "inventory", name, &prefixed(1)),
+        Command::PING => write(corpus, "small", name, &prefixed(0)),
+        Command::PONG => write(corpus, "small", name, &prefixed(1)),
+        Command::SENDCMPCT => write(corpus, "small", name, &prefixed(2)),
+        Command::CMPCTBLOCK => {
+            write(corpus, "partial_block", name, payload)?;
+            write(corpus, "cmpctblock", name, payload)
+        }
+        Command::BLOCK => {
+            // A block without the length of its transactions is what `blocktxn` looks like after the hash.
+            let hash_and_transactions = [&payload[..32], &payload[81..]].concat();
+            write(corpus, "blocktxn", name, &hash_and_transactions)?;
+            write(corpus, "block", name, payload)?;
+            payload.get(82..).map_or(Ok(()), |transaction| write(corpus, "tx", name, transaction))
+        }
+        _ if payload.is_empty() => Ok(()),
+        _ => write(corpus, command.as_str(), name, payload),
+    }
+}
+
+fn write(corpus: &Path, target: &str, name: &str, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
+    let folder = corpus.join(target);
+    fs::create_dir_all(&folder)?;
+    Ok(fs::write(folder.join(name), bytes)?)
+}
