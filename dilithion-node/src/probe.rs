@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dilithion_wire::{ChainParams, FrameError, Height, Message, MessageCodec, RawMessage};
+use dilithion_wire::{ChainParams, FrameError, Height, Message, MessageCodec, RawMessage, VersionMessage};
 use thiserror::Error;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -16,7 +16,6 @@ use tokio_util::codec::{Encoder, FramedRead};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, SystemClock};
-use crate::net::version_message;
 use crate::random::random_u64;
 
 /// Why a measurement failed.
@@ -124,7 +123,7 @@ impl Client {
 
     async fn shake_hands(&mut self, params: &ChainParams, node: SocketAddr) -> Result<(), ProbeError> {
         let now = self.clock.now();
-        let version = version_message(params, node, random_u64(), Height::GENESIS, now.unix);
+        let version = VersionMessage::new(params, node, random_u64(), Height::GENESIS, now.unix);
         self.send(&Message::Version(version)).await?;
         while self.receive().await?.command.as_str() != "verack" {}
         self.send(&Message::Verack).await

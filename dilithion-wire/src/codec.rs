@@ -5,12 +5,14 @@ use std::io;
 use bytes::{Buf, BufMut, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
 
+use crate::encode::Encode;
 use crate::frame::{FrameError, FrameHeader, MAX_PAYLOAD_BYTES};
 use crate::magic::Magic;
-use crate::message::RawMessage;
+use crate::message::{Message, RawMessage};
 
-/// The buffer grows to hold at least this much of a payload at once.
-const MIN_GROWTH: usize = 64 * 1024;
+/// The buffer grows to hold this much of a payload at once, on the word of its header: most messages, and more than any
+/// block of the testnet. It is all that a connection can make a node set aside without sending anything.
+const MIN_GROWTH: usize = 256 * 1024;
 
 /// Cuts a stream of bytes into messages, and the other way round (spec: wire §1.2).
 ///
@@ -66,6 +68,16 @@ impl MessageCodec {
     }
 }
 
+/// Lets the buffer grow towards a payload of `length` bytes: at once to what is given on credit, and whenever it is full
+/// to twice of what has come, which keeps the cost of moving bytes below that of receiving them.
+fn make_room(src: &mut BytesMut, length: usize) {
+    let received = src.len();
+    if received == src.capacity() || src.capacity() < length.min(MIN_GROWTH) {
+        let target = length.min(MIN_GROWTH.max(2 * received));
+        src.reserve(target - received);
+    }
+}
+
 impl Decoder for MessageCodec {
     type Item = RawMessage;
     type Error = FrameError;
@@ -73,10 +85,8 @@ impl Decoder for MessageCodec {
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<RawMessage>, FrameError> {
         let Some(header) = self.header(src)? else { return Ok(None) };
         let length = usize::try_from(header.length).unwrap_or(usize::MAX);
-        let missing = length.saturating_sub(src.len());
-        if missing > 0 {
-            // Doubling keeps the cost of moving bytes below that of receiving them.
-            src.reserve(missing.min(src.len().max(MIN_GROWTH)));
+        if src.len() < length {
+            make_room(src, length);
             return Ok(None);
         }
         self.header = None;
@@ -108,13 +118,37 @@ impl Encoder<RawMessage> for MessageCodec {
     }
 }
 
+/// Writes the payload where it is sent from, without a copy in between.
+impl Encoder<&Message> for MessageCodec {
+    type Error = FrameError;
+
+    fn encode(&mut self, message: &Message, dst: &mut BytesMut) -> Result<(), FrameError> {
+        let length = message.encoded_len();
+        let start = dst.len();
+        dst.reserve(FrameHeader::SIZE + length);
+        dst.put_bytes(0, FrameHeader::SIZE);
+        message.encode(dst);
+        let (before, payload) = dst.split_at_mut(start + FrameHeader::SIZE);
+        let header = FrameHeader::new(self.magic, message.command(), payload);
+        match header {
+            Ok(header) => {
+                header.encode(&mut &mut before[start..]);
+                Ok(())
+            }
+            Err(error) => {
+                dst.truncate(start);
+                Err(error)
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use quickcheck::quickcheck;
 
     use super::*;
     use crate::command::Command;
-    use crate::message::Message;
 
     fn stream(messages: &[RawMessage]) -> BytesMut {
         let mut codec = MessageCodec::new(Magic::TESTNET);
@@ -153,6 +187,13 @@ mod tests {
             [pieces.as_slice(), &[1], &[stream.len().max(1)]]
                 .iter()
                 .all(|pieces| receive(&stream, pieces).is_ok_and(|received| received == messages))
+        }
+
+        fn messages_are_written_the_same_directly(messages: Vec<Message>) -> bool {
+            let mut codec = MessageCodec::new(Magic::TESTNET);
+            let mut direct = BytesMut::new();
+            messages.iter().for_each(|message| codec.encode(message, &mut direct).unwrap());
+            direct == stream(&messages.iter().map(Message::to_raw).collect::<Vec<_>>())
         }
 
         fn no_bytes_make_it_panic(bytes: Vec<u8>, with_magic: bool) -> bool {
@@ -225,6 +266,18 @@ mod tests {
         .encode(&mut header);
         assert_eq!(MessageCodec::new(Magic::TESTNET).decode(&mut header).unwrap(), None);
         assert!(header.capacity() <= 2 * MIN_GROWTH, "{}", header.capacity());
+    }
+
+    #[test]
+    fn what_no_node_would_accept_is_not_sent() {
+        let payload = vec![0; MAX_PAYLOAD_BYTES + 1].into();
+        let huge = Message::Unknown { command: Command::from_static("huge"), payload };
+        let mut stream = stream(&[ping()]);
+        let before = stream.clone();
+        let mut codec = MessageCodec::new(Magic::TESTNET);
+        assert!(matches!(codec.encode(&huge, &mut stream), Err(FrameError::Oversized { .. })));
+        assert!(matches!(codec.encode(huge.to_raw(), &mut stream), Err(FrameError::Oversized { .. })));
+        assert_eq!(stream, before);
     }
 
     #[test]

@@ -120,8 +120,9 @@ pub use limits::{
 pub use magic::Magic;
 pub use merkle::merkle_root;
 pub use message::{
-    BlockTxn, CompactBlock, GetBlockTxn, GetBlocks, GetHeaders, Message, MessageError, PrefilledTransaction,
-    RawMessage, Reject, RejectCode, SendCompact, ShortId, TimedAddress, USER_AGENT, VersionMessage,
+    BlockTxn, CompactBlock, GetBlockTxn, GetBlocks, GetHeaders, IncompatibleVersion, Message, MessageError,
+    PrefilledTransaction, RawMessage, Reject, RejectCode, SendCompact, ShortId, TimedAddress, USER_AGENT,
+    VersionMessage,
 };
 pub use misbehaviour::{BAN_SCORE, Misbehaviour};
 #[cfg(feature = "chain-file")]

@@ -15,11 +15,10 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_stream::StreamExt;
 use tokio_util::codec::FramedRead;
 
-use super::handshake::{Handshake, HandshakeError, HandshakeState, Requirements, Step};
+use super::handshake::{Handshake, HandshakeError, HandshakeState, Step};
 use super::manager::Shared;
 use super::peer::{Peer, SendError, SendQueues};
 use super::router::{Lane, lane_of};
-use super::version::version_message;
 use super::{HANDSHAKE_TIMEOUT, MAX_MISSED_PONGS, PING_INTERVAL, RECEIVE_BUDGET, server, writer};
 use crate::sync::Event;
 
@@ -97,9 +96,7 @@ struct Connection {
 
 impl Connection {
     fn new(peer: Arc<Peer>, shared: Arc<Shared>, getdata: mpsc::Sender<Vec<Inventory>>) -> Self {
-        let requirements =
-            Requirements { min_version: shared.params.min_peer_version, genesis: shared.params.genesis.hash };
-        let (handshake, first_step) = Handshake::new(peer.direction, requirements);
+        let (handshake, first_step) = Handshake::new(peer.direction, Arc::clone(&shared.params));
         let nonce = shared.own_nonce;
         Self {
             peer,
@@ -257,7 +254,7 @@ impl Connection {
                 let now = self.shared.clock.now();
                 let height = self.shared.tip_height();
                 let version =
-                    version_message(&self.shared.params, self.peer.address, self.nonce, height, now.unix);
+                    VersionMessage::new(&self.shared.params, self.peer.address, self.nonce, height, now.unix);
                 if let Err(error) = self.peer.send(&Message::Version(version)) {
                     tracing::warn!("[P2P] Failed to send version to peer {peer}");
                     return Err(error.into());

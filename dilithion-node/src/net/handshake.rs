@@ -1,6 +1,8 @@
 //! The version handshake of one connection, without IO (spec: wire §3).
 
-use dilithion_wire::{BlockHash, VersionMessage};
+use std::sync::Arc;
+
+use dilithion_wire::{ChainParams, IncompatibleVersion, VersionMessage};
 use thiserror::Error;
 
 use super::Direction;
@@ -30,49 +32,29 @@ pub enum Step {
 /// Why a connection is of no use.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum HandshakeError {
-    /// The peer speaks a protocol version that is too old.
-    #[error("protocol version {version} is below {minimum}")]
-    ObsoleteVersion {
-        /// The peer's.
-        version: i32,
-        /// The oldest we accept.
-        minimum: i32,
-    },
-    /// The peer follows another chain.
-    #[error("genesis block {genesis} is not ours")]
-    WrongGenesis {
-        /// The peer's genesis block.
-        genesis: BlockHash,
-    },
+    /// The peer is too old or follows another chain.
+    #[error(transparent)]
+    Incompatible(#[from] IncompatibleVersion),
     /// The nonce in its `version` is one of our own.
     #[error("connected to ourselves")]
     SelfConnection,
 }
 
-/// What is required of a peer's `version`.
-#[derive(Clone, Copy, Debug)]
-pub struct Requirements {
-    /// The oldest protocol version accepted.
-    pub min_version: i32,
-    /// Our genesis block.
-    pub genesis: BlockHash,
-}
-
 /// The state machine of one handshake.
 #[derive(Clone, Debug)]
 pub struct Handshake {
-    requirements: Requirements,
+    params: Arc<ChainParams>,
     state: HandshakeState,
     version_received: bool,
     verack_received: bool,
 }
 
 impl Handshake {
-    /// A handshake on a fresh connection, and what it does first: the side that dialled speaks first.
+    /// A handshake on a fresh connection of this network, and what it does first: the side that dialled speaks first.
     #[must_use]
-    pub fn new(direction: Direction, requirements: Requirements) -> (Self, Option<Step>) {
+    pub fn new(direction: Direction, params: Arc<ChainParams>) -> (Self, Option<Step>) {
         let state = HandshakeState::Connected;
-        let mut handshake = Self { requirements, state, version_received: false, verack_received: false };
+        let mut handshake = Self { params, state, version_received: false, verack_received: false };
         let first = (direction == Direction::Outbound).then(|| handshake.send_version());
         (handshake, first)
     }
@@ -98,13 +80,7 @@ impl Handshake {
         if own_nonce {
             return Err(HandshakeError::SelfConnection);
         }
-        let minimum = self.requirements.min_version;
-        if version.version < minimum {
-            return Err(HandshakeError::ObsoleteVersion { version: version.version, minimum });
-        }
-        if let Some(genesis) = version.genesis.filter(|genesis| *genesis != self.requirements.genesis) {
-            return Err(HandshakeError::WrongGenesis { genesis });
-        }
+        version.check(&self.params)?;
         self.version_received = true;
         let mut steps = Vec::with_capacity(3);
         if self.state == HandshakeState::Connected {
@@ -138,24 +114,22 @@ impl Handshake {
 
 #[cfg(test)]
 mod tests {
-    use dilithion_wire::{ChainParams, Height};
+    use dilithion_wire::{BlockHash, Height};
 
     use super::*;
-    use crate::net::version_message;
 
-    fn requirements() -> Requirements {
-        let params = ChainParams::testnet();
-        Requirements { min_version: params.min_peer_version, genesis: params.genesis.hash }
+    fn params() -> Arc<ChainParams> {
+        Arc::new(ChainParams::testnet())
     }
 
     fn version() -> VersionMessage {
         let peer = "127.0.0.1:18444".parse().unwrap();
-        version_message(&ChainParams::testnet(), peer, 7, Height(5), 1_700_000_000)
+        VersionMessage::new(&params(), peer, 7, Height(5), 1_700_000_000)
     }
 
     #[test]
     fn outbound_speaks_first_and_completes_on_verack() {
-        let (mut handshake, first) = Handshake::new(Direction::Outbound, requirements());
+        let (mut handshake, first) = Handshake::new(Direction::Outbound, params());
         assert_eq!(first, Some(Step::SendVersion));
         assert_eq!(handshake.on_version(&version(), false), Ok(vec![Step::SendVerack]));
         assert_eq!(handshake.on_verack(), Some(Step::Complete));
@@ -164,7 +138,7 @@ mod tests {
 
     #[test]
     fn inbound_is_silent_until_version() {
-        let (mut handshake, first) = Handshake::new(Direction::Inbound, requirements());
+        let (mut handshake, first) = Handshake::new(Direction::Inbound, params());
         assert_eq!(first, None);
         assert_eq!(handshake.on_version(&version(), false), Ok(vec![Step::SendVersion, Step::SendVerack]));
         assert_eq!(handshake.on_verack(), Some(Step::Complete));
@@ -172,14 +146,14 @@ mod tests {
 
     #[test]
     fn bug_142_verack_before_version_still_completes() {
-        let (mut handshake, _) = Handshake::new(Direction::Outbound, requirements());
+        let (mut handshake, _) = Handshake::new(Direction::Outbound, params());
         assert_eq!(handshake.on_verack(), None);
         assert_eq!(handshake.on_version(&version(), false), Ok(vec![Step::SendVerack, Step::Complete]));
     }
 
     #[test]
     fn bug_129_a_second_version_gets_one_verack_and_no_version() {
-        let (mut handshake, _) = Handshake::new(Direction::Inbound, requirements());
+        let (mut handshake, _) = Handshake::new(Direction::Inbound, params());
         handshake.on_version(&version(), false).unwrap();
         assert_eq!(handshake.on_version(&version(), false), Ok(vec![Step::SendVerack]));
         assert_eq!(handshake.on_verack(), Some(Step::Complete));
@@ -188,14 +162,17 @@ mod tests {
 
     #[test]
     fn useless_peers_are_named() {
-        let (mut handshake, _) = Handshake::new(Direction::Inbound, requirements());
+        let (mut handshake, _) = Handshake::new(Direction::Inbound, params());
         let old = VersionMessage { version: 70_000, ..version() };
         assert!(matches!(
             handshake.on_version(&old, false),
-            Err(HandshakeError::ObsoleteVersion { version: 70_000, .. })
+            Err(HandshakeError::Incompatible(IncompatibleVersion::Obsolete { version: 70_000, .. }))
         ));
         let stranger = VersionMessage { genesis: Some(BlockHash::from_bytes([1; 32])), ..version() };
-        assert!(matches!(handshake.on_version(&stranger, false), Err(HandshakeError::WrongGenesis { .. })));
+        assert!(matches!(
+            handshake.on_version(&stranger, false),
+            Err(HandshakeError::Incompatible(IncompatibleVersion::WrongGenesis { .. }))
+        ));
         assert_eq!(handshake.on_version(&version(), true), Err(HandshakeError::SelfConnection));
         let silent = VersionMessage { genesis: None, ..version() };
         assert!(handshake.on_version(&silent, false).is_ok(), "older nodes name no genesis block");

@@ -11,7 +11,6 @@ mod manager;
 mod peer;
 mod router;
 mod server;
-mod version;
 mod writer;
 
 pub use bans::Bans;
@@ -20,7 +19,6 @@ pub use handshake::{Handshake, HandshakeError, HandshakeState, Step};
 pub use manager::{ConnectionManager, NetConfig};
 pub use peer::{Direction, Peer, PeerSnapshot, Peers, SendError};
 pub use router::{Lane, lane_of};
-pub(crate) use version::version_message;
 
 use std::time::Duration;
 

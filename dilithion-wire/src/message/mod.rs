@@ -15,7 +15,7 @@ pub use compact::{BlockTxn, CompactBlock, GetBlockTxn, PrefilledTransaction, Sen
 pub use headers::{GetBlocks, GetHeaders};
 pub use raw::{MessageError, RawMessage};
 pub use reject::{Reject, RejectCode};
-pub use version::{USER_AGENT, VersionMessage};
+pub use version::{IncompatibleVersion, USER_AGENT, VersionMessage};
 
 use crate::block::Block;
 use crate::command::Command;

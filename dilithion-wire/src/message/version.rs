@@ -1,12 +1,18 @@
 //! `version`.
 
+use std::net::SocketAddr;
+
 use bytes::BufMut;
+use thiserror::Error;
 
 use crate::address::{Address, Services};
 use crate::compact_size::{put_var_bytes, var_bytes_len};
 use crate::encode::{Decode, DecodeError, Encode};
 use crate::hash::BlockHash;
+use crate::height::Height;
 use crate::limits::MAX_USER_AGENT_BYTES;
+use crate::misbehaviour::Misbehaviour;
+use crate::params::ChainParams;
 use crate::reader::Reader;
 use crate::text;
 
@@ -40,8 +46,89 @@ pub struct VersionMessage {
 }
 
 impl VersionMessage {
+    /// What a node of this workspace says of itself to the node at `receiver`: testnet and mainnet nodes accept it.
+    /// `nonce` is a random number of this connection, `unix_time` is in seconds.
+    ///
+    /// The genesis hash is always there: nodes that do not know of it ignore trailing bytes (spec: wire §1.6, §3).
+    #[must_use]
+    pub fn new(
+        params: &ChainParams,
+        receiver: SocketAddr,
+        nonce: u64,
+        start_height: Height,
+        unix_time: u64,
+    ) -> Self {
+        Self {
+            version: params.protocol_version,
+            services: Services::NETWORK,
+            time: i64::try_from(unix_time).unwrap_or(i64::MAX),
+            receiver: Address::from(receiver),
+            // Unknown from here; the reference nodes send the same.
+            sender: Address::from(SocketAddr::from(([0; 4], 0))),
+            nonce,
+            user_agent: USER_AGENT.to_owned(),
+            start_height: i32::try_from(start_height.0).unwrap_or(i32::MAX),
+            relay: true,
+            genesis: Some(params.genesis.hash),
+        }
+    }
+
+    /// Whether its sender is of use on this network (spec: wire §3).
+    ///
+    /// # Errors
+    ///
+    /// [`IncompatibleVersion`].
+    pub fn check(&self, params: &ChainParams) -> Result<(), IncompatibleVersion> {
+        let minimum = params.min_peer_version;
+        if self.version < minimum {
+            return Err(IncompatibleVersion::Obsolete { version: self.version, minimum });
+        }
+        match self.genesis {
+            Some(genesis) if genesis != params.genesis.hash => {
+                Err(IncompatibleVersion::WrongGenesis { genesis })
+            }
+            None if params.version_carries_genesis => Err(IncompatibleVersion::NoGenesis),
+            _ => Ok(()),
+        }
+    }
+
     fn user_agent(&self) -> &[u8] {
         text::head(&self.user_agent, MAX_USER_AGENT_BYTES).as_bytes()
+    }
+}
+
+/// Why a node is of no use to another, by its `version`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum IncompatibleVersion {
+    /// It speaks a protocol version that is too old.
+    #[error("protocol version {version} is below {minimum}")]
+    Obsolete {
+        /// The peer's.
+        version: i32,
+        /// The oldest that is of use.
+        minimum: i32,
+    },
+    /// It follows another chain.
+    #[error("genesis block {genesis} is not ours")]
+    WrongGenesis {
+        /// Its genesis block.
+        genesis: BlockHash,
+    },
+    /// It does not say which chain it follows, where nodes must.
+    #[error("no genesis block in `version`")]
+    NoGenesis,
+}
+
+impl IncompatibleVersion {
+    /// What the peer has done (spec: wire §3, §4), or `None` if being of no use is all.
+    #[must_use]
+    pub const fn misbehaviour(&self) -> Option<Misbehaviour> {
+        match self {
+            Self::Obsolete { .. } => Some(Misbehaviour::ObsoleteVersion),
+            Self::NoGenesis => Some(Misbehaviour::Malformed),
+            Self::WrongGenesis { .. } => None,
+        }
     }
 }
 
@@ -100,11 +187,11 @@ fn trailing_genesis(reader: &mut Reader) -> Result<Option<BlockHash>, DecodeErro
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
     use bytes::Bytes;
 
     use super::*;
+    use crate::command::Command;
+    use crate::limits::Limits;
 
     fn version() -> VersionMessage {
         let nowhere = Address::from(SocketAddr::from(([0; 4], 0)));
@@ -124,6 +211,42 @@ mod tests {
 
     fn decode(bytes: &[u8]) -> Result<VersionMessage, DecodeError> {
         VersionMessage::decode(&mut Reader::new(Bytes::copy_from_slice(bytes)))
+    }
+
+    fn ours(params: &ChainParams) -> VersionMessage {
+        VersionMessage::new(params, SocketAddr::from(([1, 2, 3, 4], 8444)), 7, Height(12), 1_700_000_000)
+    }
+
+    #[test]
+    fn ours_says_what_both_kinds_of_nodes_want() {
+        for (params, version) in [(ChainParams::testnet(), 70_001), (ChainParams::mainnet(), 70_010)] {
+            let ours = ours(&params);
+            assert_eq!((ours.version, ours.services, ours.start_height), (version, Services::NETWORK, 12));
+            assert_eq!(ours.user_agent, "Dilithion:1.0.0");
+            assert_eq!(ours.check(&params), Ok(()));
+            let bytes = ours.encode_to_vec();
+            assert!(bytes.ends_with(params.genesis.hash.as_bytes()));
+            let sizes = Command::VERSION.payload_sizes(&Limits::TESTNET).unwrap();
+            assert!(sizes.contains(&bytes.len()));
+        }
+    }
+
+    #[test]
+    fn nodes_of_no_use_are_named() {
+        let (testnet, mainnet) = (ChainParams::testnet(), ChainParams::mainnet());
+        let check = |params: &ChainParams, version: i32, genesis: Option<BlockHash>| {
+            VersionMessage { version, genesis, ..ours(params) }.check(params)
+        };
+        let obsolete = check(&testnet, 70_000, None).unwrap_err();
+        assert_eq!(obsolete, IncompatibleVersion::Obsolete { version: 70_000, minimum: 70_001 });
+        assert_eq!(obsolete.misbehaviour(), Some(Misbehaviour::ObsoleteVersion));
+        assert!(matches!(check(&mainnet, 70_004, None), Err(IncompatibleVersion::Obsolete { .. })));
+        assert_eq!(check(&testnet, 70_001, None), Ok(()), "older nodes name no genesis block");
+        assert_eq!(check(&mainnet, 70_005, None), Err(IncompatibleVersion::NoGenesis));
+        assert_eq!(check(&mainnet, 70_005, Some(mainnet.genesis.hash)), Ok(()));
+        let stranger = check(&testnet, 70_011, Some(mainnet.genesis.hash)).unwrap_err();
+        assert_eq!(stranger, IncompatibleVersion::WrongGenesis { genesis: mainnet.genesis.hash });
+        assert_eq!(stranger.misbehaviour(), None);
     }
 
     #[test]

@@ -1,9 +1,14 @@
 //! The crate against what the reference nodes said and computed.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+#[cfg(all(feature = "codec", feature = "quickcheck"))]
+mod allocations;
 #[cfg(feature = "chain-file")]
 mod chain_files;
 mod examples;
+mod fuzz_targets;
+#[cfg(all(feature = "serde", feature = "quickcheck"))]
+mod json;
 mod recorded;
 mod sessions;
 mod vectors;

@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes};
 use dilithion_wire::{Block, BlockHeader, Decode, Encode, Limits, VdfProof};
 
 /// The payloads of the recorded `block` messages.
-fn payloads() -> Vec<Bytes> {
+pub(crate) fn payloads() -> Vec<Bytes> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/recorded-500.dat");
     let mut rest = Bytes::from(std::fs::read(path).unwrap());
     let mut payloads = Vec::new();

@@ -1,8 +1,9 @@
 //! Sessions between reference nodes, every message of them.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use dilithion_wire::{Command, FrameHeader, Limits, Magic, Message, RawMessage};
+use dilithion_wire::{Command, CompactBlock, FrameHeader, Limits, Magic, Message, PartialBlock, RawMessage};
 use serde_json::Value;
 
 use crate::unhex;
@@ -59,6 +60,26 @@ fn between_mainnet_nodes() {
     });
     for command in [Command::CMPCTBLOCK, Command::SENDCMPCT, Command::SENDHEADERS, Command::MEMPOOL] {
         assert!(commands.contains(&command));
+    }
+}
+
+#[test]
+fn compact_blocks_are_the_blocks_that_were_sent() {
+    let session = include_str!("../data/session-mainnet.jsonl");
+    let (blocks, compact) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
+    replay(session, Magic::MAINNET, &Limits::MAINNET, |_, message| match message {
+        Message::Block(block) => blocks.borrow_mut().push(block.clone()),
+        Message::CompactBlock(block) => compact.borrow_mut().push(block.clone()),
+        _ => {}
+    });
+    assert_eq!(compact.borrow().len(), 2);
+    for compact in compact.take() {
+        let sent = blocks.borrow().iter().find(|block| block.header == compact.header).cloned().unwrap();
+        // A node of ours would have sent the same.
+        assert_eq!(CompactBlock::new(&sent, compact.nonce), compact);
+        let partial = PartialBlock::new(compact, []).unwrap();
+        assert_eq!(partial.request(sent.header.prev_hash), None, "all transactions came along");
+        assert_eq!(partial.finish([]), Ok(sent));
     }
 }
 
