@@ -1,4 +1,5 @@
-# Sourced by the other scripts: makes sure that what Cargo cannot bring is there. RandomX is C++ and builds with cmake.
+# Sourced by the other scripts: makes sure that what Cargo cannot bring is there. RandomX is C++ and builds with
+# cmake; the assembly of SHA3 is written by a perl script.
 # Installs with apt-get where that is possible, else takes cmake from PyPI into target/; says what to do where neither is.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -17,6 +18,7 @@ apt_install() {
 missing=()
 have cmake || [ -n "${CMAKE:-}" ] || missing+=(cmake)
 have make || missing+=(make)
+have perl || missing+=(perl)
 have c++ || have g++ || have clang++ || missing+=(g++)
 
 if [ ${#missing[@]} -gt 0 ]; then

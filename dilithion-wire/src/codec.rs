@@ -123,12 +123,11 @@ impl Encoder<&Message> for MessageCodec {
     type Error = FrameError;
 
     fn encode(&mut self, message: &Message, dst: &mut BytesMut) -> Result<(), FrameError> {
-        let length = message.encoded_len();
         let start = dst.len();
-        dst.reserve(FrameHeader::SIZE + length);
-        dst.put_bytes(0, FrameHeader::SIZE);
-        message.encode(dst);
+        // Into a slice of the right size: a growing buffer would look at its capacity for each field.
+        dst.resize(start + FrameHeader::SIZE + message.encoded_len(), 0);
         let (before, payload) = dst.split_at_mut(start + FrameHeader::SIZE);
+        message.encode(&mut &mut *payload);
         let header = FrameHeader::new(self.magic, message.command(), payload);
         match header {
             Ok(header) => {

@@ -1,5 +1,11 @@
-//! SHA3-256, the hash of everything but block ids.
+//! SHA3-256, the hash of everything but block ids, and most of the work of reading a message.
+//!
+//! `keccak-asm` is the fastest of the kept implementations in ordinary builds, but takes an assembler and one of its
+//! architectures; `sha3` is Rust and runs anywhere. `cargo bench -p benches --bench codec -- keccak` compares them.
 
+#[cfg(feature = "asm")]
+use keccak_asm::Sha3_256;
+#[cfg(not(feature = "asm"))]
 use sha3::{Digest, Sha3_256};
 
 /// SHA3-256 (FIPS-202) of `data`: transaction ids and merkle nodes (spec: consensus §6, §8).
@@ -17,6 +23,17 @@ pub fn sha3_256d(data: &[u8]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_implementations_agree() {
+        let data: Vec<u8> = (0..=255).cycle().take(1000).collect();
+        for len in [0, 1, 8, 135, 136, 137, 271, 272, 273, 1000] {
+            assert_eq!(
+                sha3_256(&data[..len]),
+                <[u8; 32]>::from(<sha3::Sha3_256 as sha3::Digest>::digest(&data[..len]))
+            );
+        }
+    }
 
     #[test]
     fn the_hash_is_fips_202() {

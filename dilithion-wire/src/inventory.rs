@@ -64,6 +64,26 @@ impl Inventory {
     /// Bytes of an item.
     pub const SIZE: usize = 36;
 
+    /// The bytes that travel.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; Self::SIZE] {
+        let mut bytes = [0; Self::SIZE];
+        let (kind, hash) = bytes.split_at_mut(size_of::<u32>());
+        kind.copy_from_slice(&self.kind.to_u32().to_le_bytes());
+        hash.copy_from_slice(self.hash.as_bytes());
+        bytes
+    }
+
+    /// From the bytes that travel.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; Self::SIZE]) -> Self {
+        let (mut kind, mut hash) = ([0; 4], [0; 32]);
+        let (head, tail) = bytes.split_at(kind.len());
+        kind.copy_from_slice(head);
+        hash.copy_from_slice(tail);
+        Self { kind: InventoryKind::from_u32(u32::from_le_bytes(kind)), hash: Hash256::from_bytes(hash) }
+    }
+
     /// A block.
     #[must_use]
     pub fn block(hash: BlockHash) -> Self {
@@ -79,8 +99,7 @@ impl Inventory {
 
 impl Encode for Inventory {
     fn encode(&self, out: &mut impl BufMut) {
-        out.put_u32_le(self.kind.to_u32());
-        self.hash.encode(out);
+        out.put_slice(&self.to_bytes());
     }
 
     fn encoded_len(&self) -> usize {
@@ -90,10 +109,7 @@ impl Encode for Inventory {
 
 impl Decode for Inventory {
     fn decode(reader: &mut Reader) -> Result<Self, DecodeError> {
-        Ok(Self {
-            kind: InventoryKind::from_u32(reader.u32("inventory kind")?),
-            hash: Hash256::decode(reader)?,
-        })
+        Ok(Self::from_bytes(&reader.array("inventory item")?))
     }
 }
 

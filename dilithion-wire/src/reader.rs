@@ -170,6 +170,28 @@ impl Reader {
         }
     }
 
+    /// Reads the number of elements and the elements, which all have `N` bytes. Faster than [`list`](Self::list).
+    ///
+    /// # Errors
+    ///
+    /// As [`count`](Self::count), or [`DecodeError::Truncated`], naming `field`.
+    pub(crate) fn fixed_list<const N: usize, T>(
+        &mut self,
+        what: Counted,
+        field: &'static str,
+        element: impl Fn(&[u8; N]) -> T,
+    ) -> Result<Vec<T>, DecodeError> {
+        let count = self.count(what)?;
+        let (needed, left) = (count * N, self.remaining());
+        let Some(bytes) = self.rest().get(..needed) else {
+            return Err(DecodeError::Truncated { field, needed: needed as u64, left });
+        };
+        let (elements, _) = bytes.as_chunks();
+        let list = elements.iter().map(element).collect();
+        self.position += needed;
+        Ok(list)
+    }
+
     /// Reads the number of elements and the elements.
     ///
     /// # Errors

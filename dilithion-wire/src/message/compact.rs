@@ -138,7 +138,7 @@ impl Decode for CompactBlock {
             vdf,
             nonce: reader.u64("nonce")?,
             prefilled: reader.list(Counted::Prefilled)?,
-            short_ids: reader.list(Counted::ShortIds)?,
+            short_ids: reader.fixed_list(Counted::ShortIds, "short ids", |bytes| ShortId(*bytes))?,
         })
     }
 }

@@ -22,6 +22,10 @@ pub struct GetHeaders {
     pub stop: BlockHash,
 }
 
+fn locator(reader: &mut Reader) -> Result<Vec<BlockHash>, DecodeError> {
+    reader.fixed_list(Counted::LocatorHashes, "locator", |bytes| BlockHash::from_bytes(*bytes))
+}
+
 impl Encode for GetHeaders {
     fn encode(&self, out: &mut impl BufMut) {
         put_list(out, &self.locator);
@@ -35,7 +39,7 @@ impl Encode for GetHeaders {
 
 impl Decode for GetHeaders {
     fn decode(reader: &mut Reader) -> Result<Self, DecodeError> {
-        Ok(Self { locator: reader.list(Counted::LocatorHashes)?, stop: BlockHash::decode(reader)? })
+        Ok(Self { locator: locator(reader)?, stop: BlockHash::decode(reader)? })
     }
 }
 
@@ -68,7 +72,7 @@ impl Decode for GetBlocks {
     fn decode(reader: &mut Reader) -> Result<Self, DecodeError> {
         Ok(Self {
             version: reader.u32("protocol version")?,
-            locator: reader.list(Counted::LocatorHashes)?,
+            locator: locator(reader)?,
             stop: BlockHash::decode(reader)?,
         })
     }

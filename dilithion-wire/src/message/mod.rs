@@ -150,8 +150,8 @@ impl Message {
             Command::PONG => Self::Pong(reader.u64("nonce")?),
             Command::GETADDR => Self::GetAddr,
             Command::ADDR => Self::Addr(reader.list(Counted::Addresses)?),
-            Command::INV => Self::Inv(reader.list(Counted::Inventory)?),
-            Command::GETDATA => Self::GetData(reader.list(Counted::Inventory)?),
+            Command::INV => Self::Inv(inventory(reader)?),
+            Command::GETDATA => Self::GetData(inventory(reader)?),
             Command::GETHEADERS => Self::GetHeaders(GetHeaders::decode(reader)?),
             Command::HEADERS => headers::decode(reader)?,
             Command::GETBLOCKS => Self::GetBlocks(GetBlocks::decode(reader)?),
@@ -168,6 +168,10 @@ impl Message {
             _ => Self::Unknown { command, payload: payload.clone() },
         })
     }
+}
+
+fn inventory(reader: &mut Reader) -> Result<Vec<Inventory>, DecodeError> {
+    reader.fixed_list(Counted::Inventory, "inventory items", Inventory::from_bytes)
 }
 
 /// The payload.
