@@ -35,6 +35,7 @@
 //! * Bytes: [`Encode`], [`Decode`] from a [`Reader`] within [`Limits`], [`CompactSize`], [`DecodeError`].
 //! * Messages: [`Message`] is what is said, [`RawMessage`] how it travels; [`Command`], [`MessageError`],
 //!   [`Misbehaviour`]. Parts: [`VersionMessage`], [`Address`], [`Inventory`], [`GetHeaders`], [`CompactBlock`] ….
+//! * Compact blocks: [`CompactBlock::new`] makes one, [`PartialBlock`] puts the block together again, [`ShortIdKey`].
 //! * The stream: [`FrameHeader`], [`FrameError`], [`Magic`], [`checksum`], and `MessageCodec` with the feature `codec`.
 //! * Networks: [`ChainParams`], with the feature `chain-file` also from a TOML file.
 //!
@@ -44,27 +45,31 @@
 //! and so many bytes. What follows a message in its payload is ignored. A payload outside its bounds costs the sender
 //! [`Misbehaviour::PayloadSize`], a count above its bound what [`Counted`] says (spec: wire §1.5, §2, §5.6).
 //!
-//! | command | [`Message`] | payload | bytes | at most |
-//! |---|---|---|---|---|
-//! | `version` | [`Version`](Message::Version) | version `i32`, services `u64`, time `i64`, receiver address, sender address, nonce `u64`, user agent text, start height `i32`, relay `u8`, (genesis hash) | 85 – 400 | user agent of 256 bytes |
-//! | `verack` | [`Verack`](Message::Verack) | | 0 | |
-//! | `ping`, `pong` | [`Ping`](Message::Ping), [`Pong`](Message::Pong) | nonce `u64` | 8 | |
-//! | `getaddr` | [`GetAddr`](Message::GetAddr) | | 0 | |
-//! | `addr` | [`Addr`](Message::Addr) | n × (time `u32`, address: services `u64`, IPv6, port `u16`) | 1 – 900,000 | 50,000 |
-//! | `inv`, `getdata` | [`Inv`](Message::Inv), [`GetData`](Message::GetData) | n × (kind `u32`, hash) | 1 – 1,800,000 | 50,000 |
-//! | `getheaders` | [`GetHeaders`](Message::GetHeaders) | n × hash, stop hash | 33 – 8236 | 32 hashes |
-//! | `headers` | [`Headers`](Message::Headers) | n × (header of 80 bytes, `0`) | 1 – 290,009 | 2000 |
-//! | `getblocks` | [`GetBlocks`](Message::GetBlocks) | version `u32`, n × hash, stop hash | 36 – 8236 | 32 hashes |
-//! | `block` | [`Block`](Message::Block) | header, byte length of the rest, n × transaction | 80 – 8,388,608 | [`Limits::max_blob_bytes`] |
-//! | `tx` | [`Tx`](Message::Tx) | transaction: version `i32`, n × input, n × output, lock time `u32` | 60 – 1,048,576 | 10,000 inputs, 10,000 outputs |
-//! | `mempool` | [`Mempool`](Message::Mempool) | | 0 | |
-//! | `reject` | [`Reject`](Message::Reject) | command, code `u8`, reason; lengths of texts in one byte | 1 – 1024 | reason of 200 bytes |
-//! | `sendheaders` | [`SendHeaders`](Message::SendHeaders) | | 0 | |
-//! | `sendcmpct` | [`SendCompact`](Message::SendCompact) | high bandwidth `u8`, version `u64` | 9 | |
-//! | `cmpctblock` | [`CompactBlock`](Message::CompactBlock) | header, nonce `u64`, n × (position, transaction), n × 6 bytes | 80 – 8,388,608 | 10,000, 100,000 |
-//! | `getblocktxn` | [`GetBlockTxn`](Message::GetBlockTxn) | block hash, n × position | 33 – 200,033 | 50,000 |
-//! | `blocktxn` | [`BlockTxn`](Message::BlockTxn) | block hash, n × transaction | 33 – 8,388,608 | 100,000 |
-//! | others | [`Unknown`](Message::Unknown) | anything | | |
+//! Kinds of networks: S, the testnet and its kin, and M, mainnet and its kin. Each message is sent by the nodes of both
+//! unless it says M; "nobody" means that no node sends it or none reads it.
+//!
+//! | command | [`Message`] | payload | bytes | at most | sent |
+//! |---|---|---|---|---|---|
+//! | `version` | [`Version`](Message::Version) | version `i32`, services `u64`, time `i64`, receiver address, sender address, nonce `u64`, user agent text, start height `i32`, relay `u8`, (genesis hash) | 85 – 400 | user agent of 256 bytes | first by who dials, then by who was dialled |
+//! | `verack` | [`Verack`](Message::Verack) | | 0 | | after each `version` |
+//! | `ping`, `pong` | [`Ping`](Message::Ping), [`Pong`](Message::Pong) | nonce `u64` | 8 | | by M after a minute of silence; answered by all |
+//! | `getaddr` | [`GetAddr`](Message::GetAddr) | | 0 | | after the handshake |
+//! | `addr` | [`Addr`](Message::Addr) | n × (time `u32`, address: services `u64`, IPv6, port `u16`) | 1 – 900,000 | 50,000 | once per `getaddr` |
+//! | `inv`, `getdata` | [`Inv`](Message::Inv), [`GetData`](Message::GetData) | n × (kind `u32`, hash) | 1 – 1,800,000 | 50,000 | for new blocks and transactions |
+//! | `getheaders` | [`GetHeaders`](Message::GetHeaders) | n × hash, stop hash | 33 – 8236 | 32 hashes | to sync, and after an `inv` of an unknown block |
+//! | `headers` | [`Headers`](Message::Headers), [`VdfHeaders`](Message::VdfHeaders) | n × (header of 80 bytes, or of 144 with a [`VdfProof`], `0`) | 1 – 162,009, M 290,009 | 2000 | after each `getheaders`, by M as announcement too |
+//! | `getblocks` | [`GetBlocks`](Message::GetBlocks) | version `u32`, n × hash, stop hash | 36 – 8236 | 32 hashes | nobody |
+//! | `block` | [`Block`](Message::Block) | header, byte length of the rest, n × transaction | 80 – 8,388,608 | [`Limits::max_blob_bytes`] | after `getdata` |
+//! | `tx` | [`Tx`](Message::Tx) | transaction: version `i32`, n × input, n × output, lock time `u32` | 60 – 1,048,576 | 10,000 inputs, 10,000 outputs | after `getdata` |
+//! | `mempool` | [`Mempool`](Message::Mempool) | | 0 | | M; answered with `inv` |
+//! | `reject` | [`Reject`](Message::Reject) | command, code `u8`, reason; lengths of texts in one byte | 1 – 1024 | reason of 200 bytes | M; read by nobody |
+//! | `sendheaders` | [`SendHeaders`](Message::SendHeaders) | | 0 | | M, after the handshake |
+//! | `sendcmpct` | [`SendCompact`](Message::SendCompact) | high bandwidth `u8`, version `u64` | 9 | | M, after the handshake |
+//! | `cmpctblock` | [`CompactBlock`](Message::CompactBlock) | header, nonce `u64`, n × (position, transaction), n × 6 bytes | 80 – 8,388,608 | 10,000, 100,000 | M, to who asked with `sendcmpct` |
+//! | `getblocktxn` | [`GetBlockTxn`](Message::GetBlockTxn) | block hash, n × position | 33 – 200,033 | 50,000 | M, after `cmpctblock` |
+//! | `blocktxn` | [`BlockTxn`](Message::BlockTxn) | block hash, n × transaction | 33 – 8,388,608 | 100,000 | M, after `getblocktxn` |
+//! | `dna…` | [`Dna`](Message::Dna) | not decoded | 8 – 1,048,596 | [`Command::payload_sizes`] | M, advisory; ignored |
+//! | others | [`Unknown`](Message::Unknown) | anything | | | ignored |
 
 mod address;
 mod amount;
