@@ -1,8 +1,8 @@
 //! What differs between networks and operators.
 
 use dilithion_pow::CompactTarget;
-use dilithion_pow::difficulty::Retarget;
-use dilithion_wire::{BlockHash, ChainParams, Checkpoint, ConsensusParams, Height, MAX_HEADERS_PER_MESSAGE};
+use dilithion_pow::difficulty::{Asert, MAX_ADJUSTMENT_V2, Retarget, RetargetV2, Rules};
+use dilithion_wire::{BlockHash, ChainParams, Checkpoint, Height, MAX_HEADERS_PER_MESSAGE};
 
 use crate::JobPriority;
 
@@ -38,11 +38,13 @@ pub struct HeadersConfig {
     pub max_unverified: usize,
     /// How far a header's time may be ahead of ours, in seconds (spec: consensus §5b).
     pub max_future_seconds: u32,
+    /// From this height on it may be [`TIGHT_FUTURE_SECONDS`](Self::TIGHT_FUTURE_SECONDS) at most (spec: consensus §12).
+    pub timestamp_rules_height: Option<Height>,
     /// Headers of this version and above have another layout and are refused; 0: no such version.
     pub vdf_header_version: i32,
-    /// The rule of the compact target.
-    pub retarget: Retarget,
-    /// The rule is enforced above this height; `None`: never (spec: consensus §0).
+    /// The rules of the compact target.
+    pub difficulty: Rules,
+    /// They are enforced above this height; `None`: never (spec: consensus §0).
     pub enforce_bits_above: Option<Height>,
     /// Known ids, ascending by height.
     pub checkpoints: Vec<Checkpoint>,
@@ -60,8 +62,10 @@ impl HeadersConfig {
     /// Default of [`max_unverified`](Self::max_unverified): about 80 MB.
     pub const MAX_UNVERIFIED: usize = 4 * Self::MAX_UNVERIFIED_PER_PEER;
 
-    /// The rules of a network with default limits and seed 0. On a network that replaced the retarget rule by later
-    /// ones (spec: consensus §12), compact targets are taken as they come.
+    /// How far a header's time may be ahead under mainnet's later rules for times (spec: consensus §12).
+    pub const TIGHT_FUTURE_SECONDS: u32 = 600;
+
+    /// The rules of a network with default limits and seed 0.
     #[must_use]
     pub fn from_params(params: &ChainParams) -> Self {
         let consensus = &params.consensus;
@@ -75,14 +79,18 @@ impl HeadersConfig {
             max_unverified: Self::MAX_UNVERIFIED,
             max_future_seconds: consensus.max_future_seconds,
             vdf_header_version: consensus.vdf_header_version,
-            retarget: Retarget {
-                interval: consensus.retarget_interval,
-                block_time: consensus.block_time,
-                hardest: CompactTarget(consensus.hardest_bits),
-                easiest: CompactTarget(consensus.easiest_bits),
-            },
-            enforce_bits_above: consensus.enforce_bits_above.filter(|_| !has_later_rules(consensus)),
+            timestamp_rules_height: consensus.timestamp_rules_height,
+            difficulty: difficulty(params),
+            enforce_bits_above: consensus.enforce_bits_above,
             checkpoints: params.checkpoints.clone(),
+        }
+    }
+
+    /// How far the time of the header at `height` may be ahead of ours, in seconds.
+    pub(crate) fn max_future_seconds_at(&self, height: Height) -> u32 {
+        match self.timestamp_rules_height {
+            Some(rules) if height >= rules => self.max_future_seconds.min(Self::TIGHT_FUTURE_SECONDS),
+            _ => self.max_future_seconds,
         }
     }
 
@@ -110,7 +118,57 @@ impl HeadersConfig {
     }
 }
 
-/// Whether the network's compact targets follow more than the one retarget rule of [`Retarget`].
-fn has_later_rules(consensus: &ConsensusParams) -> bool {
-    [consensus.difficulty_v2_height, consensus.eda_height, consensus.asert_height].iter().any(Option::is_some)
+/// The difficulty rules of a network as those who compute them want them.
+fn difficulty(params: &ChainParams) -> Rules {
+    let consensus = &params.consensus;
+    let height = |height: Option<Height>| height.map(|height| height.0);
+    Rules {
+        genesis_bits: CompactTarget(params.genesis.bits),
+        retarget: Retarget {
+            interval: consensus.retarget_interval,
+            block_time: consensus.block_time,
+            hardest: CompactTarget(consensus.hardest_bits),
+            easiest: CompactTarget(consensus.easiest_bits),
+        },
+        v2: consensus.difficulty_v2_height.map(|height| RetargetV2 {
+            height: height.0,
+            interval: consensus.retarget_interval_v2.unwrap_or(consensus.retarget_interval),
+            max_adjustment: consensus.difficulty_v2_max_change.unwrap_or(MAX_ADJUSTMENT_V2),
+        }),
+        v3_height: height(consensus.difficulty_v3_height),
+        emergency_height: height(consensus.eda_height),
+        compact_fix_height: height(consensus.compact_fix_height),
+        asert: consensus.asert_height.zip(consensus.asert_half_life).map(|(height, half_life)| Asert {
+            height: height.0,
+            anchored_anew: consensus.timestamp_rules_height.map(|height| height.0),
+            half_life,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mainnet_has_the_rules_of_the_specification() {
+        let config = HeadersConfig::from_params(&ChainParams::mainnet());
+        assert_eq!(config.difficulty, Rules::MAINNET);
+        assert_eq!(config.enforce_bits_above, Some(Height(44_000)));
+    }
+
+    #[test]
+    fn the_testnet_has_one_rule_and_enforces_none() {
+        let config = HeadersConfig::from_params(&ChainParams::testnet());
+        let rules = config.difficulty;
+        assert_eq!(rules, Rules::only(rules.retarget, rules.genesis_bits));
+        assert_eq!(config.enforce_bits_above, None);
+    }
+
+    #[test]
+    fn times_may_be_less_far_ahead_under_the_later_rules() {
+        let config = HeadersConfig::from_params(&ChainParams::mainnet());
+        assert_eq!(config.max_future_seconds_at(Height(24_499)), 7200);
+        assert_eq!(config.max_future_seconds_at(Height(24_500)), 600);
+    }
 }

@@ -1,7 +1,7 @@
 //! What a header's rules need to know of the headers before it.
 
 use dilithion_pow::CompactTarget;
-use dilithion_pow::difficulty::BlockContext;
+use dilithion_pow::difficulty::Ancestor;
 use dilithion_wire::Height;
 
 use crate::HeadersConfig;
@@ -52,24 +52,18 @@ impl TimeWindow {
     }
 }
 
-/// The compact target that the header at `height` must have, or `None` where the network leaves it open.
+/// The compact target that the header at `height`, with this time, must have, or `None` where the network leaves it open.
 ///
-/// `first_time` finds the time of the branch's header at a height; it is asked at a retarget only.
+/// `ancestor` finds the branch's header at a height; it is asked once at most.
 pub(crate) fn expected_bits(
     config: &HeadersConfig,
     height: Height,
-    parent: BlockContext,
-    genesis_bits: u32,
-    first_time: impl FnOnce(Height) -> Option<u32>,
+    time: u32,
+    parent: Ancestor,
+    ancestor: impl FnOnce(Height) -> Option<Ancestor>,
 ) -> Option<CompactTarget> {
     if config.enforce_bits_above.is_none_or(|above| height <= above) {
         return None;
     }
-    let interval = config.retarget.interval;
-    let first = if interval != 0 && height.0.is_multiple_of(interval) {
-        first_time(Height(height.0 - interval))
-    } else {
-        None
-    };
-    Some(config.retarget.next_bits(height.0, parent, first, CompactTarget(genesis_bits)))
+    Some(config.difficulty.next_bits(height.0, Some(time), parent, |height| ancestor(Height(height))))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use dilithion_pow::difficulty::BlockContext;
+use dilithion_pow::difficulty::Ancestor;
 use dilithion_pow::{CompactTarget, Target, Work};
 use dilithion_wire::{BlockHash, BlockHeader, Height};
 
@@ -24,15 +24,14 @@ pub(crate) fn check_batch(
     unix_time: u64,
 ) -> Result<(), HeadersError> {
     let base = tree.node(parent);
-    let genesis_bits = tree.node(NodeId::GENESIS).header.bits;
-    let latest = unix_time.saturating_add(u64::from(config.max_future_seconds));
-    let time_at = |height: Height| match height.0.checked_sub(base.height.next().0) {
-        Some(position) => headers.get(position as usize).map(|header| header.time),
-        None => tree.ancestor(parent, height).map(|node| tree.node(node).header.time),
+    let of = |header: &BlockHeader| Ancestor { time: header.time, bits: CompactTarget(header.bits) };
+    let ancestor = |height: Height| match height.0.checked_sub(base.height.next().0) {
+        Some(position) => headers.get(position as usize).map(of),
+        None => tree.ancestor(parent, height).map(|node| of(&tree.node(node).header)),
     };
 
     let mut window = TimeWindow::ending_at(tree, parent);
-    let mut above = BlockContext { time: base.header.time, bits: CompactTarget(base.header.bits) };
+    let mut above = of(&base.header);
     let mut height = base.height;
     let mut work = base.work;
     let mut claims = HashSet::with_capacity(headers.len());
@@ -43,9 +42,10 @@ pub(crate) fn check_batch(
         // The reference node did not enforce this rule when it made the chains that have checkpoints, and what they
         // contain is settled by them (spec: consensus §0).
         let median = if config.is_below_checkpoint(height) { 0 } else { window.median() };
+        let latest = unix_time.saturating_add(config.max_future_seconds_at(height).into());
         check_time(header.time, median, latest).map_err(bad)?;
         work = add_work(work, header.bits).map_err(bad)?;
-        if let Some(expected) = expected_bits(config, height, above, genesis_bits, time_at)
+        if let Some(expected) = expected_bits(config, height, header.time, above, ancestor)
             && expected.0 != header.bits
         {
             return Err(bad(HeaderFault::Bits { bits: header.bits, expected: expected.0 }));
@@ -57,7 +57,7 @@ pub(crate) fn check_batch(
             }
         }
         window.push(header.time);
-        above = BlockContext { time: header.time, bits: CompactTarget(header.bits) };
+        above = of(header);
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Proof of work of the Dilithion chain: compact targets, chain work, the retarget rule, and RandomX on a
+//! Proof of work of the Dilithion chain: compact targets, chain work, the difficulty rules, and RandomX on a
 //! pool of threads.
 //!
 //! * [`CompactTarget`] (`nBits`), [`Target`] and [`Work`]: the numbers, with the quirks of the reference

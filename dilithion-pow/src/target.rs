@@ -9,6 +9,9 @@ use crate::{PowHash, Work};
 /// Mantissa bits that count: bit 23 is masked off, there are no negative targets here (spec: consensus §4).
 const MANTISSA_MASK: u32 = 0x007f_ffff;
 
+/// The bit of the mantissa that would be a sign.
+const SIGN_BIT: u32 = 0x0080_0000;
+
 /// Bytes of the mantissa of a compact target.
 const MANTISSA_BYTES: u32 = 3;
 
@@ -46,6 +49,18 @@ impl CompactTarget {
             exponent @ 4..=MAX_EXPONENT => mantissa << (8 * (exponent - MANTISSA_BYTES)),
             _ => U256::ZERO,
         })
+    }
+
+    /// The same target in the form that keeps it: a mantissa with bit 23, which expanding drops, loses its last byte instead
+    /// (spec: consensus §4, fix). Part of mainnet's later rules.
+    #[must_use]
+    pub const fn without_sign_bit(self) -> Self {
+        let mantissa = self.0 & 0x00ff_ffff;
+        if mantissa & SIGN_BIT == 0 {
+            return self;
+        }
+        // An exponent of 255 has nowhere to go; the reference node lets it wrap.
+        Self((self.exponent() + 1) << 24 | mantissa >> 8)
     }
 
     /// The work that a block with this target counts for (spec: consensus §5c); see [`Work`].

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use dilithion_pow::difficulty::{BlockContext, Retarget};
+use dilithion_pow::difficulty::{Ancestor, Retarget, Rules};
 use dilithion_pow::{CompactTarget, Target, Work};
 use serde_json::Value;
 
@@ -100,13 +100,91 @@ fn retargets_follow_the_reference_on_public_and_private_networks() {
 #[test]
 fn the_recorded_chain_retargets_where_and_how_the_rule_says() {
     let vectors = vectors("private.json");
-    let rule = rule(&vectors);
+    let rules = Rules::only(rule(&vectors), CompactTarget(0));
     for row in rows(&vectors, "chain_retargets") {
-        let parent = BlockContext { time: number(&row["last_time"]), bits: bits(&row["old"]) };
-        let first = Some(number(&row["first_time"]));
+        let parent = Ancestor { time: number(&row["last_time"]), bits: bits(&row["old"]) };
+        let first = Ancestor { time: number(&row["first_time"]), bits: parent.bits };
         let height = number(&row["height"]);
-        assert_eq!(rule.next_bits(height, parent, first, CompactTarget(0)), bits(&row["new"]));
-        assert_eq!(rule.next_bits(height - 1, parent, first, CompactTarget(0)), parent.bits);
+        let ancestor = |at| (at == height - rules.retarget.interval).then_some(first);
+        assert_eq!(rules.next_bits(height, None, parent, ancestor), bits(&row["new"]));
+        assert_eq!(rules.next_bits(height - 1, None, parent, ancestor), parent.bits);
+    }
+}
+
+/// A row of the mainnet vectors, which are lists without names.
+fn at(row: &Value, column: usize) -> &Value {
+    row.get(column).unwrap()
+}
+
+#[test]
+fn mainnet_loses_the_sign_bit_as_the_reference_does() {
+    for row in rows(&vectors("mainnet.json"), "compact") {
+        let (bits_, fixed) = (bits(at(row, 0)), bits(at(row, 1)));
+        assert_eq!(bits_.without_sign_bit(), fixed, "{bits_}");
+        assert_eq!(bits_.target(), target(at(row, 2)), "{bits_}");
+        assert_eq!(fixed.target(), target(at(row, 3)), "{bits_}");
+        assert_eq!(fixed.target().to_compact(), bits(at(row, 4)), "{bits_}");
+        assert_eq!(bits_.work(), Work::from_be_bytes(big_endian(at(row, 5))), "{bits_}");
+    }
+}
+
+#[test]
+fn mainnet_follows_asert_as_the_reference_does() {
+    let asert = Rules::MAINNET.asert.unwrap();
+    for row in rows(&vectors("mainnet.json"), "asert") {
+        let (anchor_height, parent_height) = (number(at(row, 1)), number(at(row, 4)));
+        let anchor = Ancestor { time: number(at(row, 0)), bits: bits(at(row, 2)) };
+        let expected = bits(at(row, 5));
+        let next = asert.next_bits(
+            &Rules::MAINNET.retarget,
+            anchor_height,
+            anchor,
+            parent_height + 1,
+            number(at(row, 3)),
+        );
+        assert_eq!(next, expected, "{row}");
+        // The same by the rules as a whole, where they choose this anchor.
+        if asert.anchor_height(parent_height + 1) == Some(anchor_height) {
+            let parent = Ancestor { time: number(at(row, 3)), bits: CompactTarget(0x1d00_ffff) };
+            let ancestor = |height| (height == anchor_height).then_some(anchor);
+            assert_eq!(
+                Rules::MAINNET.next_bits(parent_height + 1, Some(1), parent, ancestor),
+                expected,
+                "{row}"
+            );
+        }
+    }
+}
+
+#[test]
+fn mainnet_eases_late_blocks_as_the_reference_does() {
+    const PARENT_TIME: u32 = 1_770_000_000;
+    for row in rows(&vectors("mainnet.json"), "eda") {
+        let time = at(row, 2).as_i64().map(|gap| u32::try_from(i64::from(PARENT_TIME) + gap).unwrap());
+        let parent = Ancestor { time: PARENT_TIME, bits: bits(at(row, 1)) };
+        let next = Rules::MAINNET.next_bits(number(at(row, 0)), time, parent, |_| None);
+        assert_eq!(next, bits(at(row, 3)), "{row}");
+    }
+}
+
+#[test]
+fn mainnet_retargets_as_the_reference_does() {
+    let vectors = vectors("mainnet.json");
+    for row in rows(&vectors, "retarget_calc") {
+        let rule = Retarget { interval: number(at(row, 0)), ..Rules::MAINNET.retarget };
+        // Nothing is below zero in a chain; the reference's function takes that for the shortest time there is.
+        let timespan = match at(row, 3).as_i64().unwrap() {
+            ..0 => 1,
+            timespan => u32::try_from(timespan).unwrap(),
+        };
+        let next = rule.retarget_within(bits(at(row, 2)), timespan, number(at(row, 1)));
+        assert_eq!((next, next.without_sign_bit()), (bits(at(row, 4)), bits(at(row, 5))), "{row}");
+    }
+    for row in rows(&vectors, "retarget_full") {
+        let parent = Ancestor { time: number(at(row, 3)), bits: bits(at(row, 1)) };
+        let first = Ancestor { time: number(at(row, 2)), bits: CompactTarget(0) };
+        let next = Rules::MAINNET.next_bits(number(at(row, 0)), Some(parent.time), parent, |_| Some(first));
+        assert_eq!(next, bits(at(row, 4)), "{row}");
     }
 }
 

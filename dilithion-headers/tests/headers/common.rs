@@ -6,7 +6,7 @@ use dilithion_headers::{
     Accepted, BelowCheckpoint, BestChange, Dropped, Effects, FalseClaim, HashJob, HeadersConfig,
     HeadersManager, Queued,
 };
-use dilithion_pow::difficulty::Retarget;
+use dilithion_pow::difficulty::{Retarget, Rules};
 use dilithion_pow::{CompactTarget, PowHash};
 use dilithion_wire::{BlockHash, BlockHeader, Height, MerkleRoot, PeerId, sha3_256};
 
@@ -41,6 +41,13 @@ pub(crate) fn genesis() -> BlockHeader {
     }
 }
 
+const RETARGET: Retarget = Retarget {
+    interval: 2016,
+    block_time: 240,
+    hardest: CompactTarget(0x1d00_ffff),
+    easiest: CompactTarget(EASY),
+};
+
 pub(crate) fn config() -> HeadersConfig {
     HeadersConfig {
         policy: BelowCheckpoint::Background,
@@ -52,12 +59,8 @@ pub(crate) fn config() -> HeadersConfig {
         max_unverified: HeadersConfig::MAX_UNVERIFIED,
         max_future_seconds: 7200,
         vdf_header_version: 0,
-        retarget: Retarget {
-            interval: 2016,
-            block_time: 240,
-            hardest: CompactTarget(0x1d00_ffff),
-            easiest: CompactTarget(EASY),
-        },
+        timestamp_rules_height: None,
+        difficulty: Rules::only(RETARGET, CompactTarget(EASY)),
         enforce_bits_above: None,
         checkpoints: Vec::new(),
     }

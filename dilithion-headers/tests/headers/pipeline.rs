@@ -195,9 +195,9 @@ fn bits_are_enforced_above_a_height() {
 fn a_retarget_inside_a_batch_looks_back_into_batch_and_tree() {
     // Interval 4: the headers at 4, 8, 12 … have new bits, computed from the 4 gaps before their parents.
     let mut config = HeadersConfig { enforce_bits_above: Some(Height(0)), ..config() };
-    config.retarget.interval = 4;
-    config.retarget.block_time = SPACING * 2;
-    let retarget = config.retarget;
+    config.difficulty.retarget.interval = 4;
+    config.difficulty.retarget.block_time = SPACING * 2;
+    let retarget = config.difficulty.retarget;
     let mut headers: Vec<BlockHeader> = vec![genesis()];
     for height in 1..=18_u32 {
         let above = headers[headers.len() - 1];

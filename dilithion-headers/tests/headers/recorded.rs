@@ -3,6 +3,8 @@
 use std::str::FromStr;
 
 use dilithion_headers::{HeaderFault, HeadersConfig, HeadersError, HeadersManager, StoredHeader};
+use dilithion_pow::CompactTarget;
+use dilithion_pow::difficulty::Ancestor;
 use dilithion_wire::{BlockHash, BlockHeader, ChainParams, Height, MerkleRoot};
 use serde_json::Value;
 
@@ -164,4 +166,24 @@ fn retargets_are_the_recorded_ones() {
         assert_eq!(manager.queue_headers(ALICE, &[unchanged], NOW), Err(error));
         assert!(manager.queue_headers(ALICE, &[changed], NOW).is_ok());
     }
+}
+
+/// A chain of reference nodes on a network with mainnet's rules, their heights scaled down: retargets of both intervals,
+/// emergency adjustments, ASERT from both anchors.
+#[test]
+fn targets_of_a_chain_under_mainnet_rules_are_the_recorded_ones() {
+    let params =
+        ChainParams::from_toml(include_str!("../../../dilithion-wire/tests/data/private-m.toml")).unwrap();
+    let rules = HeadersConfig::from_params(&params).difficulty;
+    let rows: Vec<(Value, Value)> =
+        serde_json::from_str(include_str!("../data/mainnet-rules-chain.json")).unwrap();
+    let chain: Vec<Ancestor> = rows
+        .iter()
+        .map(|(time, bits)| Ancestor { time: number(time), bits: CompactTarget(number(bits)) })
+        .collect();
+    for (height, pair) in (1_u32..).zip(chain.windows(2)) {
+        let next = rules.next_bits(height, Some(pair[1].time), pair[0], |at| chain.get(at as usize).copied());
+        assert_eq!(next, pair[1].bits, "height {height}");
+    }
+    assert_eq!(chain.len(), 1201);
 }

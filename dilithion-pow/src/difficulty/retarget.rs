@@ -1,25 +1,12 @@
-//! The difficulty rule: which compact target a block must carry.
+//! The retarget rule of Bitcoin's kind.
 
 use ruint::Uint;
 use ruint::aliases::U256;
 
 use crate::{CompactTarget, Target};
 
-/// How far one retarget may move: the timespan counts as at least a quarter and at most four times the one
-/// aimed at (spec: consensus §5).
-const MAX_ADJUSTMENT: u64 = 4;
-
 /// A 256-bit target times a 64-bit timespan, exactly.
-type Product = Uint<320, 5>;
-
-/// What the rule needs of the parent of a new block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlockContext {
-    /// Header time, seconds since the epoch.
-    pub time: u32,
-    /// Header target.
-    pub bits: CompactTarget,
-}
+pub(super) type Product = Uint<320, 5>;
 
 /// The retarget rule with the constants of one network (spec: consensus §5): every `interval` blocks the
 /// target is multiplied by the time those blocks took over the time they should have taken.
@@ -51,28 +38,9 @@ pub struct Retarget {
 }
 
 impl Retarget {
-    /// The compact target that the block at `height` must carry.
-    ///
-    /// `first_time` is the header time of the ancestor `interval - 1` steps back from the parent; it is
-    /// looked at only when [`is_retarget_height`](Self::is_retarget_height), and `None` there keeps the
-    /// parent's target, as in the reference node. A parent target of 0 stands for `genesis_bits` between
-    /// retargets.
-    #[must_use]
-    pub fn next_bits(
-        &self,
-        height: u32,
-        parent: BlockContext,
-        first_time: Option<u32>,
-        genesis_bits: CompactTarget,
-    ) -> CompactTarget {
-        if !self.is_retarget_height(height) {
-            return if parent.bits.0 == 0 { genesis_bits } else { parent.bits };
-        }
-        first_time.map_or(parent.bits, |first| {
-            // Unsigned 32-bit, as in the reference node: time that runs backwards counts as a very long time.
-            self.retarget(parent.bits, parent.time.wrapping_sub(first))
-        })
-    }
+    /// How far one retarget may move: the timespan counts as at least a quarter and at most four times the one aimed at
+    /// (spec: consensus §5).
+    pub const MAX_ADJUSTMENT: u32 = 4;
 
     /// Whether the block at `height` carries a newly computed target.
     #[must_use]
@@ -83,18 +51,31 @@ impl Retarget {
     /// The target after `old` when the last interval took `timespan` seconds (0 counts as the time aimed at).
     #[must_use]
     pub fn retarget(&self, old: CompactTarget, timespan: u32) -> CompactTarget {
+        self.retarget_within(old, timespan, Self::MAX_ADJUSTMENT)
+    }
+
+    /// The same with another limit in the place of [`MAX_ADJUSTMENT`](Self::MAX_ADJUSTMENT).
+    #[must_use]
+    pub fn retarget_within(&self, old: CompactTarget, timespan: u32, max_adjustment: u32) -> CompactTarget {
         let aim = u64::from(self.interval) * u64::from(self.block_time);
+        // A factor of zero cannot be a network's; it is taken for one.
+        let most = u64::from(max_adjustment.max(1));
         let timespan = match u64::from(timespan) {
             0 => aim,
-            taken => taken.max(aim / MAX_ADJUSTMENT).min(aim.saturating_mul(MAX_ADJUSTMENT)),
+            taken => taken.max(aim / most).min(aim.saturating_mul(most)),
         };
         let product: Product = old.target().0.widening_mul(Uint::<64, 1>::from(timespan));
         // An aim of zero seconds cannot be a network's; it leaves the target alone.
         let Some(quotient) = product.checked_div(Product::from(aim)) else {
             return old;
         };
-        let bits = Target(quotient.wrapping_to::<U256>()).to_compact().0;
-        CompactTarget(bits.max(self.hardest.0).min(self.easiest.0))
+        self.clamp(Target(quotient.wrapping_to::<U256>()).to_compact())
+    }
+
+    /// The nearest result within the bounds, all compared as plain 32-bit numbers.
+    pub(super) const fn clamp(&self, bits: CompactTarget) -> CompactTarget {
+        let floored = if bits.0 < self.hardest.0 { self.hardest } else { bits };
+        if floored.0 > self.easiest.0 { self.easiest } else { floored }
     }
 }
 
@@ -102,6 +83,7 @@ impl Retarget {
 mod tests {
     use quickcheck::{TestResult, quickcheck};
 
+    use super::super::{Ancestor, Rules};
     use super::*;
 
     const TESTNET: Retarget = Retarget {
@@ -112,20 +94,25 @@ mod tests {
     };
     const GENESIS_BITS: CompactTarget = CompactTarget(0x1f01_0000);
 
-    fn parent(time: u32, bits: u32) -> BlockContext {
-        BlockContext { time, bits: CompactTarget(bits) }
+    fn block(time: u32, bits: u32) -> Ancestor {
+        Ancestor { time, bits: CompactTarget(bits) }
+    }
+
+    /// The target after a parent, and after an interval that began at `first`.
+    fn next_bits(rule: Retarget, height: u32, parent: Ancestor, first: Option<u32>) -> CompactTarget {
+        Rules::only(rule, GENESIS_BITS).next_bits(height, None, parent, |_| first.map(|time| block(time, 0)))
     }
 
     #[test]
     fn between_retargets_the_parent_decides() {
-        let next = |height, bits| TESTNET.next_bits(height, parent(9, bits), Some(1), GENESIS_BITS);
+        let next = |height, bits| next_bits(TESTNET, height, block(9, bits), Some(1));
         assert_eq!(next(2015, 0x1e12_3456), CompactTarget(0x1e12_3456));
         assert_eq!(next(2017, 0), GENESIS_BITS);
     }
 
     #[test]
     fn without_the_first_block_the_parent_decides() {
-        let next = TESTNET.next_bits(2016, parent(9, 0x1e12_3456), None, GENESIS_BITS);
+        let next = next_bits(TESTNET, 2016, block(9, 0x1e12_3456), None);
         assert_eq!(next, CompactTarget(0x1e12_3456));
     }
 
@@ -143,15 +130,14 @@ mod tests {
             (0x1e00_ffff, 967_680, 0x1e01_fffe),
             (0x1e7f_ffff, 1_451_520, 0x1f01_7fff),
         ] {
-            let next = TESTNET.next_bits(2016, parent(1_000 + timespan, old), Some(1_000), GENESIS_BITS);
+            let next = next_bits(TESTNET, 2016, block(1_000 + timespan, old), Some(1_000));
             assert_eq!(next, CompactTarget(new), "{old:#x} after {timespan} s");
         }
     }
 
     #[test]
     fn time_standing_still_is_the_aim_and_time_running_backwards_is_very_long() {
-        let next =
-            |time, first| TESTNET.next_bits(4032, parent(time, 0x1f01_0000), Some(first), GENESIS_BITS);
+        let next = |time, first| next_bits(TESTNET, 4032, block(time, 0x1f01_0000), Some(first));
         assert_eq!(next(500, 500), CompactTarget(0x1f01_0000));
         assert_eq!(next(499, 500), CompactTarget(0x1f04_0000));
     }
@@ -167,14 +153,14 @@ mod tests {
     #[test]
     fn rules_without_interval_or_time_leave_the_target_alone() {
         let never = Retarget { interval: 0, ..TESTNET };
-        assert_eq!(never.next_bits(2016, parent(9, 7), Some(1), GENESIS_BITS), CompactTarget(7));
+        assert_eq!(next_bits(never, 2016, block(9, 7), Some(1)), CompactTarget(7));
         let timeless = Retarget { block_time: 0, ..TESTNET };
         assert_eq!(timeless.retarget(CompactTarget(7), 1), CompactTarget(7));
     }
 
     quickcheck! {
         fn any_input_stays_within_the_bounds(height: u32, time: u32, first: u32, bits: u32) -> bool {
-            let next = TESTNET.next_bits(height, parent(time, bits), Some(first), GENESIS_BITS);
+            let next = next_bits(TESTNET, height, block(time, bits), Some(first));
             !TESTNET.is_retarget_height(height)
                 || (TESTNET.hardest.0..=TESTNET.easiest.0).contains(&next.0)
         }
