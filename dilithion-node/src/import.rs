@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dilithion_chain::{BlockError, Candidate, Chainstate, StoreError};
 use dilithion_headers::{Effects, HashToken, HeadersError, HeadersManager};
-use dilithion_pow::{Hasher, PoolConfig, PowHash, PowPool};
+use dilithion_pow::{HashPanic, Hasher, PoolConfig, PowHash, PowPool};
 use dilithion_wire::{Block, BlockHash, BlockHeader, DecodeError, Height, Limits, PeerId};
 use thiserror::Error;
 
@@ -77,6 +77,9 @@ pub enum ImportError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An id cannot be computed.
+    #[error(transparent)]
+    Hash(#[from] HashPanic),
     /// The store or the hash pool cannot be had.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -138,7 +141,7 @@ impl Importer {
         let mut waiting: Vec<Hashed> = Vec::new();
         loop {
             let (fresh, end) = self.next_chunk(&mut records, &mut report)?;
-            waiting.extend(self.hash(fresh));
+            waiting.extend(self.hash(fresh)?);
             let unreadable = end.as_ref().is_some_and(Result::is_err);
             let ready = if end.is_some() { waiting.len() } else { waiting.len().saturating_sub(LOOK_AHEAD) };
             let (linked, broken) = self.linked(&waiting, ready);
@@ -182,10 +185,10 @@ impl Importer {
         Ok((chunk, None))
     }
 
-    fn hash(&self, records: Vec<Record>) -> Vec<Hashed> {
+    fn hash(&self, records: Vec<Record>) -> Result<Vec<Hashed>, HashPanic> {
         let headers: Vec<_> = records.iter().map(|record| record.header.to_bytes()).collect();
-        let hashes = self.pool.hash_all(&headers);
-        records.into_iter().zip(hashes).map(|(record, hash)| Hashed { record, hash }).collect()
+        let hashes = self.pool.hash_all(&headers)?;
+        Ok(records.into_iter().zip(hashes).map(|(record, hash)| Hashed { record, hash }).collect())
     }
 
     /// How many of the first `ready` records are good, and what is wrong with the next. A record is good if it links

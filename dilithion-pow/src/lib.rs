@@ -28,10 +28,10 @@
 //! pool.submit(7, Priority::Claims, jobs);
 //! let target = CompactTarget(0x207f_ffff).target();
 //! for result in answers.iter().take(2) {
-//!     println!("header {}: {}", result.tag, target.is_met_by(&result.hash));
+//!     println!("header {}: {}", result.tag, target.is_met_by(&result.hash?));
 //! }
 //! # assert_eq!(pool.stats().hashed, 2);
-//! # Ok::<(), dilithion_pow::PowError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 pub mod difficulty;
@@ -47,7 +47,9 @@ mod work;
 pub use error::PowError;
 pub use hasher::{HEADER_BYTES, HashWorker, Hasher, HasherStats, MockHasher, PowHash};
 pub use mode::PowMode;
-pub use pool::{HashResult, Job, PoolConfig, PowPool, PowStats, Priority, Queued};
+#[cfg(feature = "tokio")]
+pub use pool::HashStream;
+pub use pool::{HashBatch, HashPanic, HashResult, Job, PoolConfig, PowPool, PowStats, Priority, Queued};
 pub use randomx::{AUTO_BACKLOG, AUTO_MEMORY_BYTES, DILITHION_KEY, Pages, RandomX, RandomXOptions};
 pub use target::{CompactTarget, Target};
 pub use work::Work;

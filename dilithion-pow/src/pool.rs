@@ -1,24 +1,30 @@
 //! Hashing on its own thread pool, the most urgent first.
 
+mod batch;
 mod queue;
 mod stats;
 mod worker;
 
+use std::any::Any;
 use std::fmt;
 use std::mem;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use thiserror::Error;
 
+pub use self::batch::HashBatch;
+#[cfg(feature = "tokio")]
+pub use self::batch::HashStream;
 pub use self::queue::{Priority, Queued};
 pub use self::stats::PowStats;
 
+use self::batch::{Abandoned, Outcome};
 use self::queue::Queue;
-use self::worker::Panic;
 use crate::thread::{available_threads, set_niceness};
 use crate::{HEADER_BYTES, Hasher, PowError, PowHash};
 
@@ -42,12 +48,20 @@ pub struct Job<T> {
 }
 
 /// A job's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HashResult<T> {
     /// The tag of the job.
     pub tag: T,
     /// The hash of its header.
-    pub hash: PowHash,
+    pub hash: Result<PowHash, HashPanic>,
+}
+
+/// The hasher panicked over a header. RandomX does not; a machine out of memory may.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the hasher panicked: {message}")]
+pub struct HashPanic {
+    /// What it said.
+    pub message: String,
 }
 
 /// A pool of hashing threads with a queue in front.
@@ -104,37 +118,64 @@ impl<T: Send + 'static> PowPool<T> {
         self.enqueue(Some(source), priority, tasks.collect());
     }
 
-    /// Forgets what waits of one source, in all priorities, and gives the number of jobs dropped. A job at
-    /// work is still answered.
-    pub fn cancel(&self, source: u64) -> usize {
+    /// Forgets the jobs of one source that wait, in all priorities, and gives back their tags: they are not answered. A job
+    /// at work still is.
+    pub fn cancel(&self, source: u64) -> Vec<T> {
         let dropped = self.shared.state().queue.remove(Some(source));
-        dropped.len()
+        let tag = |task: Task<T>| match task.answer {
+            Answer::Sink(tag) => Some(tag),
+            // Its channel closes: whoever waits for the batch is told so.
+            Answer::Batch { .. } => None,
+        };
+        dropped.into_iter().filter_map(tag).collect()
+    }
+
+    /// Queues headers of one source, and gives their hashes in order. For threads; tasks have `hash_stream`, behind the
+    /// feature `tokio`.
+    ///
+    /// Do not wait for them on a thread of this pool, in its sink for instance: it could wait for itself.
+    pub fn hash_batch(
+        &self,
+        source: u64,
+        priority: Priority,
+        headers: impl IntoIterator<Item = [u8; HEADER_BYTES]>,
+    ) -> HashBatch {
+        let (reply, answers) = mpsc::channel();
+        let abandoned = Abandoned::default();
+        let len = self.enqueue_batch(Some(source), priority, headers, &Reply::Thread(reply), &abandoned);
+        HashBatch::new(answers, len, abandoned)
+    }
+
+    /// Queues headers of one source, and gives their hashes in order, to a task of any runtime.
+    #[cfg(feature = "tokio")]
+    pub fn hash_stream(
+        &self,
+        source: u64,
+        priority: Priority,
+        headers: impl IntoIterator<Item = [u8; HEADER_BYTES]>,
+    ) -> HashStream {
+        // Bounded by the batch itself.
+        let (reply, answers) = tokio::sync::mpsc::unbounded_channel();
+        let abandoned = Abandoned::default();
+        let len = self.enqueue_batch(Some(source), priority, headers, &Reply::Task(reply), &abandoned);
+        HashStream::new(answers, len, abandoned)
     }
 
     /// Hashes headers as one source of [`Priority::Tip`], waits, and gives the hashes in the order of the
     /// headers. May be called from the sink too; it hashes on the calling thread then.
     ///
-    /// # Panics
-    /// When the hasher does.
-    #[must_use]
-    pub fn hash_all(&self, headers: &[[u8; HEADER_BYTES]]) -> Vec<PowHash> {
+    /// # Errors
+    /// When the hasher panics.
+    pub fn hash_all(&self, headers: &[[u8; HEADER_BYTES]]) -> Result<Vec<PowHash>, HashPanic> {
         if self.workers.current_thread_index().is_some() {
             // Waiting here for other threads could be waiting for itself.
-            let hash = |header| self.shared.hash(header).unwrap_or_else(|panic| resume_unwind(panic));
-            return headers.iter().map(hash).collect();
+            return headers.iter().map(|header| self.shared.hash(header)).collect();
         }
         let (reply, answers) = mpsc::channel();
-        let tasks = headers.iter().enumerate().map(|(index, header)| {
-            let answer = Answer::Caller { index, reply: reply.clone() };
-            Task { header: *header, answer }
-        });
-        self.enqueue(None, Priority::Tip, tasks.collect());
-        drop(reply);
-        let mut hashes = vec![PowHash::default(); headers.len()];
-        for (index, hash) in answers {
-            hashes[index] = hash.unwrap_or_else(|panic| resume_unwind(panic));
-        }
-        hashes
+        let abandoned = Abandoned::default();
+        let headers = headers.iter().copied();
+        let len = self.enqueue_batch(None, Priority::Tip, headers, &Reply::Thread(reply), &abandoned);
+        HashBatch::new(answers, len, abandoned).collect()
     }
 
     /// The pool at this moment.
@@ -152,6 +193,28 @@ impl<T: Send + 'static> PowPool<T> {
             last_panic: state.last_panic.clone(),
             hasher,
         }
+    }
+
+    /// Gives the number of headers.
+    fn enqueue_batch(
+        &self,
+        source: Source,
+        priority: Priority,
+        headers: impl IntoIterator<Item = [u8; HEADER_BYTES]>,
+        reply: &Reply,
+        abandoned: &Abandoned,
+    ) -> usize {
+        let tasks: Vec<_> = headers
+            .into_iter()
+            .enumerate()
+            .map(|(index, header)| {
+                let answer = Answer::Batch { index, reply: reply.clone(), abandoned: abandoned.clone() };
+                Task { header, answer }
+            })
+            .collect();
+        let len = tasks.len();
+        self.enqueue(source, priority, tasks);
+        len
     }
 
     fn enqueue(&self, source: Source, priority: Priority, tasks: Vec<Task<T>>) {
@@ -194,7 +257,33 @@ struct Task<T> {
 
 enum Answer<T> {
     Sink(T),
-    Caller { index: usize, reply: Sender<(usize, Result<PowHash, Panic>)> },
+    Batch { index: usize, reply: Reply, abandoned: Abandoned },
+}
+
+impl<T> Answer<T> {
+    /// Whether nobody waits for it.
+    fn is_abandoned(&self) -> bool {
+        matches!(self, Self::Batch { abandoned, .. } if abandoned.is_set())
+    }
+}
+
+/// Where the outcomes of a batch go.
+#[derive(Clone)]
+enum Reply {
+    Thread(Sender<Outcome>),
+    #[cfg(feature = "tokio")]
+    Task(tokio::sync::mpsc::UnboundedSender<Outcome>),
+}
+
+impl Reply {
+    fn send(&self, outcome: Outcome) {
+        // Whoever is gone does not miss the answer.
+        match self {
+            Self::Thread(reply) => drop(reply.send(outcome)),
+            #[cfg(feature = "tokio")]
+            Self::Task(reply) => drop(reply.send(outcome)),
+        }
+    }
 }
 
 struct Shared<T> {
@@ -222,13 +311,22 @@ impl<T> Shared<T> {
     /// What a thread does from being woken until nothing waits.
     fn work(&self) {
         while let Some((task, waiting)) = self.next() {
-            let outcome = catch_unwind(AssertUnwindSafe(|| self.run(task, waiting)));
-            if let Err(panic) = outcome.flatten() {
-                let mut state = self.state();
-                state.panics += 1;
-                state.last_panic = Some(worker::text(&*panic));
+            if task.answer.is_abandoned() {
+                continue;
+            }
+            // A sink may panic, and so may the drop of a tag.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run(task, waiting))) {
+                self.count_panic(&*panic);
             }
         }
+    }
+
+    fn count_panic(&self, panic: &(dyn Any + Send)) -> HashPanic {
+        let message = worker::text(panic);
+        let mut state = self.state();
+        state.panics += 1;
+        state.last_panic = Some(message.clone());
+        HashPanic { message }
     }
 
     /// The task that is due, and how many waited with it. Without one the calling thread counts as idle.
@@ -242,20 +340,18 @@ impl<T> Shared<T> {
         task.map(|task| (task, waiting))
     }
 
-    fn run(&self, task: Task<T>, waiting: usize) -> Result<(), Panic> {
+    fn run(&self, task: Task<T>, waiting: usize) {
         self.hasher.on_backlog(waiting);
         let hash = self.hash(&task.header);
         match task.answer {
-            Answer::Sink(tag) => (self.sink)(HashResult { tag, hash: hash? }),
-            // A caller that is gone got the panic of another header; it does not miss this answer.
-            Answer::Caller { index, reply } => drop(reply.send((index, hash))),
+            Answer::Sink(tag) => (self.sink)(HashResult { tag, hash }),
+            Answer::Batch { index, reply, .. } => reply.send((index, hash)),
         }
-        Ok(())
     }
 
     /// Hashes with the worker of the calling thread.
-    fn hash(&self, header: &[u8; HEADER_BYTES]) -> Result<PowHash, Panic> {
-        let hash = worker::hash(&*self.hasher, header)?;
+    fn hash(&self, header: &[u8; HEADER_BYTES]) -> Result<PowHash, HashPanic> {
+        let hash = worker::hash(&*self.hasher, header).map_err(|panic| self.count_panic(&*panic))?;
         self.state().hashed += 1;
         Ok(hash)
     }

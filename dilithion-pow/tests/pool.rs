@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Barrier, Mutex};
@@ -77,7 +76,7 @@ quickcheck! {
         }
         let mut answered = BTreeMap::new();
         for result in answers.iter().take(expected.len()) {
-            assert!(answered.insert(result.tag, result.hash).is_none(), "answered twice");
+            assert!(answered.insert(result.tag, result.hash.unwrap()).is_none(), "answered twice");
         }
         let stats = pool.stats();
         assert_eq!((stats.hashed, stats.queued, stats.panics), (expected.len() as u64, Queued::default(), 0));
@@ -88,8 +87,71 @@ quickcheck! {
     fn hash_all_keeps_the_order(tags: Vec<u64>, threads: u8) -> bool {
         let (pool, _) = pool_with(usize::from(threads % 4) + 1, MockHasher::default());
         let headers: Vec<_> = tags.into_iter().map(header).collect();
-        pool.hash_all(&headers) == headers.iter().map(|header| MockHasher::mix(header)).collect::<Vec<_>>()
+        pool.hash_all(&headers) == Ok(mixed(&headers))
     }
+}
+
+fn mixed(headers: &[[u8; HEADER_BYTES]]) -> Vec<PowHash> {
+    headers.iter().map(|header| MockHasher::mix(header)).collect()
+}
+
+quickcheck! {
+    fn a_batch_comes_in_order_and_as_it_finishes(tags: Vec<u64>, threads: u8, taken: usize) -> bool {
+        let (pool, _) = pool_with(usize::from(threads % 4) + 1, MockHasher::default());
+        let headers: Vec<_> = tags.into_iter().map(header).collect();
+        let expected = mixed(&headers);
+        let in_order: Vec<_> = pool.hash_batch(1, Priority::Claims, headers.clone()).map(Result::unwrap).collect();
+        // Some in order, then the others by their positions.
+        let mut batch = pool.hash_batch(1, Priority::Claims, headers);
+        let taken = taken % (expected.len() + 1);
+        let mut pieces: Vec<_> = batch.by_ref().take(taken).map(Result::unwrap).enumerate().collect();
+        pieces.extend(batch.as_they_finish().map(|(position, hash)| (position, hash.unwrap())));
+        pieces.sort_unstable();
+        in_order == expected && pieces == expected.into_iter().enumerate().collect::<Vec<_>>()
+    }
+}
+
+#[test]
+fn an_abandoned_batch_is_not_hashed() {
+    let (pool, answers, open) = gated();
+    drop(pool.hash_batch(1, Priority::Tip, (0..1000).map(header)));
+    pool.submit(2, Priority::Background, jobs([7]));
+    open.send(()).unwrap();
+    assert_eq!(order(&answers, 1), [7]);
+    assert_eq!(pool.stats().hashed, 2);
+}
+
+#[test]
+fn a_cancelled_batch_ends() {
+    let (pool, _, open) = gated();
+    let batch = pool.hash_batch(1, Priority::Claims, [header(1), header(2)]);
+    assert!(pool.cancel(1).is_empty(), "a batch has no tags");
+    assert_eq!(batch.count(), 0);
+    open.send(()).unwrap();
+}
+
+#[test]
+fn a_batch_ends_with_its_pool() {
+    let (pool, _, open) = gated();
+    let batch = pool.hash_batch(1, Priority::Claims, [header(1)]);
+    let dropping = thread::spawn(move || drop(pool));
+    assert_eq!(batch.count(), 0);
+    open.send(()).unwrap();
+    dropping.join().unwrap();
+}
+
+#[cfg(feature = "tokio")]
+#[tokio::test]
+async fn tasks_get_hashes_in_order() {
+    let (pool, _) = pool_with(3, MockHasher::default());
+    let headers: Vec<_> = (0..100).map(header).collect();
+    let mut stream = pool.hash_stream(1, Priority::Claims, headers.clone());
+    let mut hashes = Vec::new();
+    while let Some(hash) = stream.next().await {
+        hashes.push(hash.unwrap());
+    }
+    assert_eq!(hashes, mixed(&headers));
+    assert_eq!(stream.next().await, None);
 }
 
 #[test]
@@ -121,8 +183,8 @@ fn a_cancelled_source_is_not_answered() {
     pool.submit(1, Priority::Claims, jobs([1, 2]));
     pool.submit(2, Priority::Claims, jobs([3]));
     pool.submit(1, Priority::Tip, jobs([4]));
-    assert_eq!(pool.cancel(1), 3);
-    assert_eq!(pool.cancel(1), 0);
+    assert_eq!(pool.cancel(1), [4, 1, 2]);
+    assert!(pool.cancel(1).is_empty());
     open.send(()).unwrap();
     assert_eq!(order(&answers, 1), [3]);
     drop(pool);
@@ -200,7 +262,7 @@ fn the_sink_may_use_hash_all_on_the_only_thread() {
     let pool = Arc::new(PowPool::new(threads(1), Arc::new(MockHasher::default()), sink).unwrap());
     *slot.lock().unwrap() = Some(Arc::clone(&pool));
     pool.submit(0, Priority::Tip, jobs([1]));
-    assert_eq!(answers.recv().unwrap(), [MockHasher::mix(&header(5))]);
+    assert_eq!(answers.recv().unwrap(), Ok(vec![MockHasher::mix(&header(5))]));
     assert_eq!(pool.stats().hashed, 2);
     *slot.lock().unwrap() = None;
 }
@@ -223,20 +285,20 @@ fn the_sink_may_drop_the_pool() {
 }
 
 #[test]
-fn a_panicking_hash_costs_its_answer_and_is_counted() {
+fn a_panicking_hash_is_answered_and_counted() {
     let workers = Arc::new(AtomicUsize::new(0));
     let hasher = Fallible { workers: Arc::clone(&workers), fail_from: usize::MAX };
     let (pool, answers) = pool_with(1, hasher);
     pool.submit(0, Priority::Tip, jobs([7, Fallible::PANIC, 8]));
-    let tags: Vec<_> = answers.iter().take(2).map(|result| result.tag).collect();
-    assert_eq!(tags, [7, 8]);
+    let fine: Vec<_> = answers.iter().take(3).map(|result| (result.tag, result.hash.is_ok())).collect();
+    assert_eq!(fine, [(7, true), (Fallible::PANIC, false), (8, true)]);
     let stats = pool.stats();
     assert_eq!((stats.hashed, stats.panics, stats.last_panic.as_deref()), (2, 1, Some("bad header")));
     assert_eq!(workers.load(Ordering::SeqCst), 2, "another worker took over");
 
-    let panic = catch_unwind(AssertUnwindSafe(|| pool.hash_all(&[header(Fallible::PANIC)]))).unwrap_err();
-    assert_eq!(panic.downcast_ref(), Some(&"bad header"));
-    assert_eq!(pool.hash_all(&[header(1)]), [[1; 32]]);
+    let panic = pool.hash_all(&[header(Fallible::PANIC)]).unwrap_err();
+    assert_eq!(panic.to_string(), "the hasher panicked: bad header");
+    assert_eq!(pool.hash_all(&[header(1)]).unwrap(), [[1; 32]]);
 }
 
 #[test]

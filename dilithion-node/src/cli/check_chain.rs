@@ -36,7 +36,7 @@ fn check_pow(params: &ChainParams, store: &ChainReader) -> anyhow::Result<()> {
             headers.push(store.header_at(height)?.with_context(|| format!("no header at height {height}"))?);
         }
         let inputs: Vec<_> = headers.iter().map(BlockHeader::to_bytes).collect();
-        for ((height, header), hash) in (first.0..).map(Height).zip(&headers).zip(pool.hash_all(&inputs)) {
+        for ((height, header), hash) in (first.0..).map(Height).zip(&headers).zip(pool.hash_all(&inputs)?) {
             let stored = store.hash_at(height)?.with_context(|| format!("no id at height {height}"))?;
             let computed = BlockHash::from_bytes(hash);
             ensure!(

@@ -139,7 +139,11 @@ impl Prepared {
         let answers = handle.clone();
         let pool_config = PoolConfig { threads: config.threads, niceness: Some(HASH_NICENESS) };
         let pool = PowPool::new(pool_config, hasher, move |result| {
-            answers.send(Event::HashComputed { token: result.tag, hash: result.hash }, None);
+            let event = match result.hash {
+                Ok(hash) => Event::HashComputed { token: result.tag, hash },
+                Err(panic) => Event::HashFailed { reason: panic.to_string() },
+            };
+            answers.send(event, None);
         })?;
         let pool = Arc::new(pool);
         let store = chain.reader();

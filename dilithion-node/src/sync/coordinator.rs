@@ -75,7 +75,7 @@ pub struct Coordinator {
     pub(super) disconnecting: bool,
     state: IbdState,
     entered: Duration,
-    store_failure: Option<String>,
+    failure: Option<String>,
 }
 
 impl Coordinator {
@@ -99,7 +99,7 @@ impl Coordinator {
             disconnecting: false,
             state: IbdState::Idle,
             entered: Duration::ZERO,
-            store_failure: None,
+            failure: None,
         }
     }
 
@@ -126,7 +126,7 @@ impl Coordinator {
                 }
             }
             Event::Disconnected { tip } => self.on_disconnected(tip),
-            Event::StoreFailed { reason } => self.store_failure = Some(reason),
+            Event::StoreFailed { reason } | Event::HashFailed { reason } => self.failure = Some(reason),
             Event::Tick => self.check_timeouts(now, &mut out),
         }
         self.advance(now, &mut out);
@@ -188,7 +188,7 @@ impl Coordinator {
 
     fn waiting_for(&self) -> String {
         match self.state {
-            IbdState::Error => self.store_failure.clone().unwrap_or_default(),
+            IbdState::Error => self.failure.clone().unwrap_or_default(),
             IbdState::Complete => "in sync".to_owned(),
             _ if self.peers.is_empty() => "waiting for a peer".to_owned(),
             IbdState::Idle | IbdState::Connecting => "no peer is ahead of us".to_owned(),
@@ -240,7 +240,7 @@ impl Coordinator {
     /// The transition that is due, if any.
     fn next_state(&self, now: Duration) -> Option<IbdState> {
         use IbdState::{BlocksDownload, BlocksValidate, Complete, Connecting, Error, HeadersSync, Idle};
-        if self.store_failure.is_some() && self.state != Error {
+        if self.failure.is_some() && self.state != Error {
             return Some(Error);
         }
         if self.peers.is_empty() {

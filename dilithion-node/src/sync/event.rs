@@ -91,6 +91,11 @@ pub enum Event {
         /// What went wrong.
         reason: String,
     },
+    /// A hash could not be computed: the hash function is broken, and the node cannot go on.
+    HashFailed {
+        /// What went wrong.
+        reason: String,
+    },
     /// Time passed.
     Tick,
 }

@@ -18,8 +18,7 @@ pub struct PowStats {
     pub queued: Queued,
     /// Hashes computed so far.
     pub hashed: u64,
-    /// Panics in the hasher or the sink so far. A job whose hash panicked has no answer: anything but 0 is a
-    /// fault.
+    /// Panics in the hasher or the sink so far: anything but 0 is a fault.
     pub panics: u64,
     /// Message of the last panic.
     pub last_panic: Option<String>,
