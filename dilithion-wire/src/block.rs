@@ -32,7 +32,8 @@ impl Block {
         self.transactions.iter().map(Transaction::txid).collect()
     }
 
-    /// The merkle root that the header should have.
+    /// The merkle root that the header should have. Repeating the last transactions can leave it unchanged
+    /// (CVE-2012-2459): whoever relies on it has to refuse blocks with a transaction twice.
     #[must_use]
     pub fn merkle_root(&self) -> MerkleRoot {
         merkle_root(&self.txids())

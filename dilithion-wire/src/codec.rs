@@ -123,22 +123,18 @@ impl Encoder<&Message> for MessageCodec {
     type Error = FrameError;
 
     fn encode(&mut self, message: &Message, dst: &mut BytesMut) -> Result<(), FrameError> {
+        let length = message.encoded_len();
+        if length > MAX_PAYLOAD_BYTES {
+            let command = message.command();
+            return Err(FrameError::Oversized { command, length: length as u64, max: MAX_PAYLOAD_BYTES });
+        }
         let start = dst.len();
         // Into a slice of the right size: a growing buffer would look at its capacity for each field.
-        dst.resize(start + FrameHeader::SIZE + message.encoded_len(), 0);
+        dst.resize(start + FrameHeader::SIZE + length, 0);
         let (before, payload) = dst.split_at_mut(start + FrameHeader::SIZE);
         message.encode(&mut &mut *payload);
-        let header = FrameHeader::new(self.magic, message.command(), payload);
-        match header {
-            Ok(header) => {
-                header.encode(&mut &mut before[start..]);
-                Ok(())
-            }
-            Err(error) => {
-                dst.truncate(start);
-                Err(error)
-            }
-        }
+        FrameHeader::new(self.magic, message.command(), payload)?.encode(&mut &mut before[start..]);
+        Ok(())
     }
 }
 

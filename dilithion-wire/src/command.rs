@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
-use crate::limits::Limits;
+use crate::limits::{Limits, MAX_REQUEST_BYTES};
 
 /// Bytes of a command on the wire.
 const SIZE: usize = 12;
@@ -115,7 +115,7 @@ commands! { |limits|
     /// A block whose transactions are named by short ids.
     CMPCTBLOCK = "cmpctblock", 80..=MAX_BLOCK;
     /// Asks for transactions of a compact block.
-    GETBLOCKTXN = "getblocktxn", 33..=200_033;
+    GETBLOCKTXN = "getblocktxn", 33..=MAX_REQUEST_BYTES;
     /// Transactions of a compact block.
     BLOCKTXN = "blocktxn", 33..=MAX_BLOCK;
     /// Advisory, of mainnet nodes among themselves, as all that follow (spec: wire §5.8): measures latency.

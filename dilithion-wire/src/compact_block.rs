@@ -51,13 +51,13 @@ impl CompactBlock {
     /// `nonce` of its own, which nobody can guess.
     ///
     /// ```
-    /// use dilithion_wire::{ChainParams, CompactBlock, PartialBlock};
+    /// use dilithion_wire::{ChainParams, CompactBlock, Limits, PartialBlock};
     ///
     /// let block = ChainParams::testnet().genesis_block();
     /// let compact = CompactBlock::new(&block, 7);
     /// assert_eq!((compact.prefilled.len(), compact.short_ids.len()), (1, 0));
     /// let partial = PartialBlock::new(compact, [])?;
-    /// assert_eq!(partial.finish([])?, block);
+    /// assert_eq!(partial.finish([], &Limits::TESTNET)?, block);
     /// # Ok::<(), dilithion_wire::CompactBlockError>(())
     /// ```
     #[must_use]

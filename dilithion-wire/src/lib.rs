@@ -80,6 +80,7 @@ mod block;
 mod codec;
 mod command;
 mod compact_block;
+mod compact_error;
 mod compact_size;
 mod digest;
 mod encode;
@@ -109,6 +110,7 @@ pub use block::Block;
 pub use codec::MessageCodec;
 pub use command::{Command, InvalidCommand};
 pub use compact_block::{COMPACT_BLOCK_VERSION, ShortIdKey};
+pub use compact_error::CompactBlockError;
 pub use compact_size::CompactSize;
 pub use digest::{sha3_256, sha3_256d};
 pub use encode::{Decode, DecodeError, Encode};
@@ -136,7 +138,7 @@ pub use params::{
     AttestationParams, ChainParams, Checkpoint, ConsensusParams, DevFundParams, GenesisParams,
     MAINNET_MIN_PEER_VERSION, MAINNET_PROTOCOL_VERSION, MIN_PEER_VERSION, MikParams, PROTOCOL_VERSION,
 };
-pub use partial_block::{CompactBlockError, PartialBlock};
+pub use partial_block::PartialBlock;
 pub use reader::Reader;
 pub use transaction::{OutPoint, Transaction, TxIn, TxOut};
 pub use vdf::{ExtendedHeader, VdfProof};

@@ -30,6 +30,8 @@ pub const MAX_PREFILLED_TRANSACTIONS: usize = 10_000;
 pub const MAX_SHORT_IDS: usize = 100_000;
 /// Transactions asked for in a `getblocktxn` message (spec: wire §5.6).
 pub const MAX_REQUESTED_TRANSACTIONS: usize = 50_000;
+/// Bytes of a `getblocktxn` message (spec: wire §1.5).
+pub(crate) const MAX_REQUEST_BYTES: usize = 200_033;
 
 /// Bytes of any script on the testnet and its kin (spec: consensus §6).
 const S_MAX_SCRIPT: usize = 10_000;

@@ -1,20 +1,22 @@
 //! Putting a block together again from a compact block and known transactions.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-
-use thiserror::Error;
+use std::collections::{HashMap, HashSet};
 
 use crate::block::Block;
-use crate::hash::{BlockHash, MerkleRoot, Txid};
+use crate::compact_error::CompactBlockError;
+use crate::encode::Encode;
+use crate::hash::{BlockHash, Txid};
 use crate::header::BlockHeader;
-use crate::limits::MAX_BLOCK_TRANSACTIONS;
+use crate::limits::{Limits, MAX_BLOCK_TRANSACTIONS, MAX_REQUEST_BYTES, MAX_REQUESTED_TRANSACTIONS};
+use crate::merkle::merkle_root;
 use crate::message::{BlockTxn, CompactBlock, GetBlockTxn, ShortId};
-use crate::misbehaviour::Misbehaviour;
 use crate::transaction::Transaction;
 use crate::vdf::VdfProof;
 
 /// A block of which some transactions may still be missing.
+///
+/// Until it is finished it takes up to 90 bytes for each short id of six: 9 MB for the most that a message may have.
 ///
 /// ```
 /// use dilithion_wire::{BlockTxn, ChainParams, CompactBlock, PartialBlock, Transaction};
@@ -27,12 +29,12 @@ use crate::vdf::VdfProof;
 /// let compact = CompactBlock::new(&block, 1);
 ///
 /// let partial = PartialBlock::new(compact, [])?;
-/// let request = partial.request(params.genesis.hash).expect("something is missing");
+/// let request = partial.request(params.genesis.hash)?.expect("something is missing");
 /// assert_eq!(request.positions, [1]);
 ///
 /// // The sender looks them up, the receiver is done.
 /// let answer = BlockTxn::answer(&block, &request)?;
-/// assert_eq!(partial.finish(answer.transactions)?, block);
+/// assert_eq!(partial.finish(answer.transactions, &params.limits)?, block);
 /// # Ok::<(), dilithion_wire::CompactBlockError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -48,7 +50,9 @@ enum Slot {
     Missing,
     /// Several known transactions have the short id, so none of them is taken.
     Ambiguous,
-    Filled(Transaction),
+    /// Known by its short id.
+    Known(Txid, Transaction),
+    Prefilled(Transaction),
 }
 
 impl PartialBlock {
@@ -70,7 +74,7 @@ impl PartialBlock {
         for prefilled in compact.prefilled {
             let position = prefilled.position;
             match usize::try_from(position).ok().and_then(|index| slots.get_mut(index)) {
-                Some(slot @ Slot::Missing) => *slot = Slot::Filled(prefilled.transaction),
+                Some(slot @ Slot::Missing) => *slot = Slot::Prefilled(prefilled.transaction),
                 Some(_) => return Err(CompactBlockError::RepeatedPosition { position }),
                 None => return Err(CompactBlockError::PositionOutOfRange { position, count }),
             }
@@ -79,7 +83,7 @@ impl PartialBlock {
         let wanted = partial.name_slots(&compact.short_ids)?;
         for (txid, transaction) in known {
             if let Some(index) = wanted.get(&key.short_id(&txid)) {
-                partial.offer(*index, transaction);
+                partial.offer(*index, txid, transaction);
             }
         }
         Ok(partial)
@@ -97,18 +101,19 @@ impl PartialBlock {
         Ok(wanted)
     }
 
-    fn offer(&mut self, index: usize, transaction: &Transaction) {
-        if let Some(slot) = self.slots.get_mut(index) {
-            *slot = match slot {
-                Slot::Missing => Slot::Filled(transaction.clone()),
-                Slot::Filled(_) | Slot::Ambiguous => Slot::Ambiguous,
-            };
+    /// A known transaction has the short id of a slot.
+    fn offer(&mut self, index: usize, txid: Txid, transaction: &Transaction) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        match slot {
+            Slot::Missing => *slot = Slot::Known(txid, transaction.clone()),
+            Slot::Known(taken, _) if *taken != txid => *slot = Slot::Ambiguous,
+            Slot::Known(..) | Slot::Ambiguous | Slot::Prefilled(_) => {}
         }
     }
 
     fn missing_indices(&self) -> impl Iterator<Item = usize> {
         let slots = self.slots.iter().enumerate();
-        slots.filter(|(_, slot)| !matches!(slot, Slot::Filled(_))).map(|(index, _)| index)
+        slots.filter(|(_, slot)| matches!(slot, Slot::Missing | Slot::Ambiguous)).map(|(index, _)| index)
     }
 
     /// Header of the block.
@@ -124,22 +129,31 @@ impl PartialBlock {
     }
 
     /// Asks the sender for what is missing of the block with this id, if anything is.
-    #[must_use]
-    pub fn request(&self, block: BlockHash) -> Option<GetBlockTxn> {
-        let positions: Vec<u32> = self.missing().collect();
-        (!positions.is_empty()).then_some(GetBlockTxn { block, positions })
+    ///
+    /// # Errors
+    ///
+    /// [`CompactBlockError::TooManyMissing`] if no node would accept the request: the whole block is to be asked for.
+    pub fn request(&self, block: BlockHash) -> Result<Option<GetBlockTxn>, CompactBlockError> {
+        let request = GetBlockTxn { block, positions: self.missing().collect() };
+        let count = request.positions.len();
+        if count > MAX_REQUESTED_TRANSACTIONS || request.encoded_len() > MAX_REQUEST_BYTES {
+            return Err(CompactBlockError::TooManyMissing { count });
+        }
+        Ok((count > 0).then_some(request))
     }
 
     /// The block, with the transactions that were missing, in the order of their positions.
     ///
     /// # Errors
     ///
-    /// [`CompactBlockError::WrongNumber`] if they are not as many, and [`CompactBlockError::MerkleRoot`] if the block is
-    /// not the one that the header promises. Then the whole block is to be asked for: two transactions may have had the
+    /// [`CompactBlockError::WrongNumber`] if they are not as many, [`CompactBlockError::RepeatedTransaction`] if one occurs
+    /// twice, [`CompactBlockError::Oversized`] if no node would accept the block, and [`CompactBlockError::MerkleRoot`] if it
+    /// is not the one that the header promises. Then the whole block is to be asked for: two transactions may have had the
     /// same short id, which is nobody's fault.
     pub fn finish(
         self,
         transactions: impl IntoIterator<Item = Transaction>,
+        limits: &Limits,
     ) -> Result<Block, CompactBlockError> {
         let expected = self.missing_indices().count();
         let mut supplied = transactions.into_iter();
@@ -147,7 +161,7 @@ impl PartialBlock {
         let mut complete = Vec::with_capacity(self.slots.len());
         for slot in self.slots {
             complete.push(match slot {
-                Slot::Filled(transaction) => transaction,
+                Slot::Known(_, transaction) | Slot::Prefilled(transaction) => transaction,
                 Slot::Missing | Slot::Ambiguous => {
                     let next = supplied.next().ok_or(CompactBlockError::WrongNumber { expected, found })?;
                     found += 1;
@@ -160,89 +174,47 @@ impl PartialBlock {
             return Err(CompactBlockError::WrongNumber { expected, found: found + more });
         }
         let block = Block { header: self.header, vdf: self.vdf, transactions: complete };
-        let computed = block.merkle_root();
-        if computed != block.header.merkle_root {
-            return Err(CompactBlockError::MerkleRoot { expected: block.header.merkle_root, computed });
-        }
-        Ok(block)
+        check(&block, limits).map(|()| block)
+    }
+}
+
+/// That the block can travel, and is the one that its header promises.
+fn check(block: &Block, limits: &Limits) -> Result<(), CompactBlockError> {
+    let (bytes, max) = (block.blob_len(), limits.max_blob_bytes);
+    if bytes > max {
+        return Err(CompactBlockError::Oversized { bytes, max });
+    }
+    let txids = block.txids();
+    let (expected, computed) = (block.header.merkle_root, merkle_root(&txids));
+    if computed != expected {
+        return Err(CompactBlockError::MerkleRoot { expected, computed });
+    }
+    // Repeating the last transactions can leave the root unchanged (CVE-2012-2459), and no block has one twice.
+    let mut seen = HashSet::with_capacity(txids.len());
+    match txids.into_iter().find(|txid| !seen.insert(*txid)) {
+        Some(txid) => Err(CompactBlockError::RepeatedTransaction { txid }),
+        None => Ok(()),
     }
 }
 
 impl BlockTxn {
-    /// The answer of a node that has the block.
+    /// The answer of a node that has the block. It is never more than the block: each position may be asked for once, so
+    /// that a small request cannot make a large answer.
     ///
     /// # Errors
     ///
-    /// [`CompactBlockError::PositionOutOfRange`].
+    /// [`CompactBlockError::PositionOutOfRange`], [`CompactBlockError::RepeatedPosition`].
     pub fn answer(block: &Block, request: &GetBlockTxn) -> Result<Self, CompactBlockError> {
-        let transactions = request.positions.iter().map(|position| {
-            let index = usize::try_from(*position).ok();
-            let count = block.transactions.len();
-            index
-                .and_then(|index| block.transactions.get(index).cloned())
-                .ok_or(CompactBlockError::PositionOutOfRange { position: *position, count })
-        });
-        Ok(Self { block: request.block, transactions: transactions.collect::<Result<_, _>>()? })
-    }
-}
-
-/// Why a block cannot be put together, or its parts not be served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum CompactBlockError {
-    /// No transaction, or more than a block may have.
-    #[error("a compact block of {count} transactions")]
-    TransactionCount {
-        /// How many it claims.
-        count: usize,
-    },
-    /// A position after the last transaction.
-    #[error("position {position} in a block of {count} transactions")]
-    PositionOutOfRange {
-        /// The position.
-        position: u32,
-        /// How many transactions the block has.
-        count: usize,
-    },
-    /// Two transactions at one position.
-    #[error("two transactions at position {position}")]
-    RepeatedPosition {
-        /// The position.
-        position: u32,
-    },
-    /// Two short ids of the block are the same, by chance. The whole block is to be asked for.
-    #[error("two transactions of the block have the same short id")]
-    ShortIdCollision,
-    /// Other than as many transactions as were asked for.
-    #[error("{found} transactions instead of {expected}")]
-    WrongNumber {
-        /// How many were asked for.
-        expected: usize,
-        /// How many came.
-        found: usize,
-    },
-    /// The transactions are not those of the header. The whole block is to be asked for.
-    #[error("merkle root {computed} instead of {expected}")]
-    MerkleRoot {
-        /// In the header.
-        expected: MerkleRoot,
-        /// Of the transactions.
-        computed: MerkleRoot,
-    },
-}
-
-impl CompactBlockError {
-    /// What the peer has done (spec: wire §4, §5.6), or `None` if it may be honest.
-    #[must_use]
-    pub const fn misbehaviour(&self) -> Option<Misbehaviour> {
-        match self {
-            Self::TransactionCount { count: 0 }
-            | Self::RepeatedPosition { .. }
-            | Self::WrongNumber { .. } => Some(Misbehaviour::Malformed),
-            Self::TransactionCount { .. } => Some(Misbehaviour::OversizedCompactBlock),
-            Self::PositionOutOfRange { .. } => Some(Misbehaviour::PositionOutOfRange),
-            Self::ShortIdCollision | Self::MerkleRoot { .. } => None,
-        }
+        let count = block.transactions.len();
+        let mut left: Vec<Option<&Transaction>> = block.transactions.iter().map(Some).collect();
+        let mut take = |position: u32| {
+            let slot = usize::try_from(position).ok().and_then(|index| left.get_mut(index));
+            let slot = slot.ok_or(CompactBlockError::PositionOutOfRange { position, count })?;
+            slot.take().cloned().ok_or(CompactBlockError::RepeatedPosition { position })
+        };
+        let transactions =
+            request.positions.iter().map(|position| take(*position)).collect::<Result<_, _>>()?;
+        Ok(Self { block: request.block, transactions })
     }
 }
 
@@ -251,7 +223,11 @@ mod tests {
     use quickcheck::{TestResult, quickcheck};
 
     use super::*;
+    use crate::compact_block::ShortIdKey;
     use crate::message::PrefilledTransaction;
+    use crate::misbehaviour::Misbehaviour;
+
+    const LIMITS: Limits = Limits::MAINNET;
 
     /// A block whose transactions are all different.
     fn block(mut block: Block) -> Block {
@@ -282,15 +258,32 @@ mod tests {
             let partial = PartialBlock::new(compact, with_ids(&pool)).unwrap();
             let missing: Vec<usize> = partial.missing().map(|position| position as usize).collect();
             let expected: Vec<usize> = indices.filter(|index| !is_known(*index)).collect();
-            let supplied = match partial.request(BlockHash::ZERO) {
+            let supplied = match partial.request(BlockHash::ZERO).unwrap() {
                 Some(request) => BlockTxn::answer(&block, &request).unwrap().transactions,
                 None => Vec::new(),
             };
-            missing == expected && partial.finish(supplied) == Ok(block)
+            missing == expected && partial.finish(supplied, &LIMITS) == Ok(block)
         }
 
-        fn no_compact_block_makes_it_panic(compact: CompactBlock, known: Vec<Transaction>, more: Vec<Transaction>) -> bool {
-            let finished = PartialBlock::new(compact, with_ids(&known)).and_then(|partial| partial.finish(more));
+        /// Some of what it names is known, twice even, and the root may be right.
+        fn no_compact_block_makes_it_panic(
+            compact: CompactBlock,
+            known: Vec<Transaction>,
+            named: Vec<bool>,
+            more: Vec<Transaction>,
+            honest: bool
+        ) -> bool {
+            let mut compact = compact;
+            if honest {
+                let all = compact.prefilled.iter().map(|prefilled| prefilled.transaction.txid()).chain(
+                    known.iter().chain(&more).map(Transaction::txid)).collect::<Vec<_>>();
+                compact.header.merkle_root = merkle_root(&all);
+            }
+            let key = ShortIdKey::new(&compact.header, compact.nonce);
+            let ids = known.iter().zip(named).filter(|(_, named)| *named);
+            compact.short_ids.extend(ids.map(|(transaction, _)| key.short_id(&transaction.txid())));
+            let twice = with_ids(&known).into_iter().chain(with_ids(&known));
+            let finished = PartialBlock::new(compact, twice).and_then(|partial| partial.finish(more, &LIMITS));
             match finished {
                 Ok(block) => block.merkle_root() == block.header.merkle_root,
                 Err(error) => !error.to_string().is_empty(),
@@ -305,7 +298,7 @@ mod tests {
             let partial = PartialBlock::new(CompactBlock::new(&block, 1), []).unwrap();
             let mut supplied = block.transactions[1..].to_vec();
             supplied[last - 1] = Transaction { version: -1, ..wrong };
-            let error = partial.finish(supplied).unwrap_err();
+            let error = partial.finish(supplied, &LIMITS).unwrap_err();
             TestResult::from_bool(
                 matches!(error, CompactBlockError::MerkleRoot { .. }) && error.misbehaviour().is_none(),
             )
@@ -356,21 +349,69 @@ mod tests {
     #[test]
     fn transactions_that_cannot_be_told_apart_are_asked_for() {
         let block = small(2);
-        let compact = CompactBlock::new(&block, 1);
-        // A second one of the same short id is simulated by naming another transaction so.
-        let stranger = transaction(77);
-        let known = [
-            (block.transactions[1].txid(), &block.transactions[1]),
-            (block.transactions[1].txid(), &stranger),
-        ];
-        let partial = PartialBlock::new(compact.clone(), known).unwrap();
+        let (first, stranger) = (&block.transactions[1], transaction(77));
+        let mut partial = PartialBlock::new(CompactBlock::new(&block, 1), []).unwrap();
+        // Two of the same short id cannot be found here, so they are offered as if they were.
+        partial.offer(1, first.txid(), first);
+        partial.offer(1, first.txid(), first);
+        assert_eq!(partial.missing().count(), 0, "the same one twice is no question");
+        partial.offer(1, stranger.txid(), &stranger);
+        partial.offer(1, first.txid(), first);
         assert_eq!(partial.missing().collect::<Vec<_>>(), [1]);
-        assert_eq!(partial.finish([block.transactions[1].clone()]), Ok(block.clone()));
+        assert_eq!(partial.finish([first.clone()], &LIMITS), Ok(block.clone()));
 
-        let mut twins = compact;
+        let mut twins = CompactBlock::new(&block, 1);
         twins.short_ids.push(twins.short_ids[0]);
         let error = PartialBlock::new(twins, []).unwrap_err();
         assert_eq!((error, error.misbehaviour()), (CompactBlockError::ShortIdCollision, None));
+    }
+
+    #[test]
+    fn no_more_is_asked_for_than_a_node_accepts() {
+        let missing = |count: usize| {
+            let short_id = |n: usize| ShortId(n.to_le_bytes()[..6].try_into().unwrap());
+            let short_ids = (0..count).map(short_id).collect();
+            let compact = CompactBlock { short_ids, ..CompactBlock::new(&small(1), 1) };
+            PartialBlock::new(compact, []).unwrap().request(BlockHash::ZERO)
+        };
+        let request = crate::Message::GetBlockTxn(missing(50_000).unwrap().unwrap()).to_raw();
+        assert!(request.decode(&LIMITS).is_ok());
+        assert_eq!(missing(50_001), Err(CompactBlockError::TooManyMissing { count: 50_001 }));
+    }
+
+    #[test]
+    fn a_small_request_gets_no_large_answer() {
+        let request = GetBlockTxn { block: BlockHash::ZERO, positions: vec![0; 50_000] };
+        let error = BlockTxn::answer(&small(3), &request).unwrap_err();
+        assert_eq!(error, CompactBlockError::RepeatedPosition { position: 0 });
+        let request = GetBlockTxn { positions: vec![2, 0], ..request };
+        let answer = BlockTxn::answer(&small(3), &request).unwrap();
+        assert_eq!(answer.transactions, [transaction(2), transaction(0)]);
+    }
+
+    #[test]
+    fn repeated_transactions_with_the_same_root_are_refused() {
+        let block = small(3);
+        let mut compact = CompactBlock::new(&block, 1);
+        let prefilled =
+            |(position, version)| PrefilledTransaction { position, transaction: transaction(version) };
+        compact.prefilled = [(0, 0), (1, 1), (2, 2), (3, 2)].map(prefilled).to_vec();
+        compact.short_ids.clear();
+        let error = PartialBlock::new(compact, []).unwrap().finish([], &LIMITS).unwrap_err();
+        assert_eq!(error, CompactBlockError::RepeatedTransaction { txid: transaction(2).txid() });
+    }
+
+    #[test]
+    fn a_block_that_cannot_travel_is_refused() {
+        let block = small(3);
+        let limits = Limits { max_blob_bytes: block.blob_len(), ..LIMITS };
+        let finish = |limits: &Limits| {
+            let partial = PartialBlock::new(CompactBlock::new(&block, 1), []).unwrap();
+            partial.finish(block.transactions[1..].to_vec(), limits)
+        };
+        assert!(finish(&limits).is_ok());
+        let error = finish(&Limits { max_blob_bytes: limits.max_blob_bytes - 1, ..limits }).unwrap_err();
+        assert_eq!(error, CompactBlockError::Oversized { bytes: 31, max: 30 });
     }
 
     #[test]
@@ -379,7 +420,7 @@ mod tests {
         let partial = PartialBlock::new(CompactBlock::new(&block, 1), []).unwrap();
         for found in [0, 1, 3] {
             let supplied = (0..found).map(|version| transaction(i32::try_from(version).unwrap()));
-            let error = partial.clone().finish(supplied).unwrap_err();
+            let error = partial.clone().finish(supplied, &LIMITS).unwrap_err();
             assert_eq!(error, CompactBlockError::WrongNumber { expected: 2, found });
         }
         let request = GetBlockTxn { block: BlockHash::ZERO, positions: vec![2, 3] };

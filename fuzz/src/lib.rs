@@ -2,7 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 use dilithion_wire::{
-    ChainParams, Command, Limits, Magic, Message, MessageCodec, PartialBlock, RawMessage, Transaction,
+    BlockTxn, ChainParams, Command, CompactBlock, Limits, Magic, Message, MessageCodec, PartialBlock,
+    RawMessage, Transaction,
 };
 use tokio_util::codec::{Decoder, Encoder};
 
@@ -65,6 +66,35 @@ fn receive(stream: &[u8], piece: usize) -> Vec<RawMessage> {
     messages
 }
 
+/// What becomes of a block that is sent compactly: the first byte says of each transaction whether the receiver knows it,
+/// and the second whether and how the answer is spoilt.
+pub fn compact_round_trip(data: &[u8]) {
+    let [known, spoil, payload @ ..] = data else { return };
+    let raw = RawMessage { command: Command::BLOCK, payload: Bytes::copy_from_slice(payload) };
+    let Ok(Message::Block(mut block)) = raw.decode(&Limits::MAINNET) else { return };
+    block.header.merkle_root = block.merkle_root();
+    let is_known = |index: usize| index > 0 && known >> (index % 8) & 1 == 1;
+    let with_ids = block.transactions.iter().map(|transaction| (transaction.txid(), transaction)).enumerate();
+    let pool = with_ids.filter(|(index, _)| is_known(*index)).map(|(_, known)| known);
+    let Ok(partial) = PartialBlock::new(CompactBlock::new(&block, 7), pool) else { return };
+    let mut supplied = match partial.request(block.header.prev_hash) {
+        Ok(Some(request)) => {
+            BlockTxn::answer(&block, &request).map(|answer| answer.transactions).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    };
+    match spoil {
+        1 => supplied.reverse(),
+        2 => drop(supplied.pop()),
+        3 => supplied.extend(block.transactions.last().cloned()),
+        _ => {}
+    }
+    match partial.finish(supplied, &Limits::MAINNET) {
+        Ok(finished) => assert_eq!(finished, block),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
 /// A compact block, put together with its own prefilled transactions as what is known and what is supplied.
 pub fn partial_block(data: &[u8]) {
     let raw = RawMessage { command: Command::CMPCTBLOCK, payload: Bytes::copy_from_slice(data) };
@@ -76,7 +106,7 @@ pub fn partial_block(data: &[u8]) {
     let Ok(partial) = PartialBlock::new(compact, known) else { return };
     let missing: Vec<u32> = partial.missing().collect();
     assert!(missing.is_sorted() && missing.len() <= count);
-    if let Ok(block) = partial.finish(own.into_iter().cycle().take(missing.len())) {
+    if let Ok(block) = partial.finish(own.into_iter().cycle().take(missing.len()), &Limits::MAINNET) {
         assert_eq!(block.transactions.len(), count);
         assert_eq!(block.merkle_root(), block.header.merkle_root);
     }

@@ -78,8 +78,8 @@ fn compact_blocks_are_the_blocks_that_were_sent() {
         // A node of ours would have sent the same.
         assert_eq!(CompactBlock::new(&sent, compact.nonce), compact);
         let partial = PartialBlock::new(compact, []).unwrap();
-        assert_eq!(partial.request(sent.header.prev_hash), None, "all transactions came along");
-        assert_eq!(partial.finish([]), Ok(sent));
+        assert_eq!(partial.request(sent.header.prev_hash), Ok(None), "all transactions came along");
+        assert_eq!(partial.finish([], &Limits::MAINNET), Ok(sent));
     }
 }
 

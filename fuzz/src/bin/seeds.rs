@@ -50,6 +50,7 @@ fn seed(corpus: &Path, name: &str, frame: &[u8]) -> Result<(), Box<dyn Error>> {
             let hash_and_transactions = [&payload[..32], &payload[81..]].concat();
             write(corpus, "blocktxn", name, &hash_and_transactions)?;
             write(corpus, "block", name, payload)?;
+            write(corpus, "compact_round_trip", name, &[&[0b10, 0], payload].concat())?;
             payload.get(82..).map_or(Ok(()), |transaction| write(corpus, "tx", name, transaction))
         }
         _ if payload.is_empty() => Ok(()),
