@@ -8,7 +8,7 @@
 //! | `structure`, `context` | checks at memory speed; median time past, expected compact target |
 //! | `batch`, `random` | probation: the few hashes that decide whether a batch is kept |
 //! | `proof` | what a computed hash brings about |
-//! | `tree` | arena, skip list, best chain |
+//! | `tree` | arena, index by id, skip list, claims, best chain |
 //! | `query`, `locator`, `serve` | answers |
 //! | `config`, `effects`, `error` | plain data |
 

@@ -40,7 +40,7 @@ impl HeadersManager {
     fn locator_of(&self, tip: NodeId) -> Vec<BlockHash> {
         let heights = locator_heights(self.tree.node(tip).height);
         let nodes = heights.into_iter().filter_map(|height| self.tree.ancestor(tip, height));
-        nodes.map(|node| self.tree.node(node).hash).collect()
+        nodes.map(|node| self.tree.hash(node)).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use dilithion_wire::{BlockHash, BlockHeader, Height, MAX_HEADERS_PER_MESSAGE, Pe
 use crate::batch::{Batch, Probation};
 use crate::random::SplitMix64;
 use crate::structure::{check_batch, claim};
-use crate::tree::{Claim, HeaderTree, NodeId, Proof};
+use crate::tree::{Claim, HeaderTree, NodeId};
 use crate::{
     Accepted, Effects, HashJob, HashToken, HeadersConfig, HeadersError, JobPriority, Queued, RESTORED,
     StoredHeader,
@@ -93,8 +93,8 @@ impl HeadersManager {
         } else {
             let prev = header.prev_hash;
             let parent = self.tree.get(&prev).ok_or(HeadersError::Unconnected { prev })?;
-            let proof = if verified { Proof::Verified } else { Proof::Claimed(self.new_claim(RESTORED)) };
-            let node = self.tree.insert(header, hash, parent, proof);
+            let claim = (!verified).then(|| self.new_claim(RESTORED));
+            let node = self.tree.insert(header, hash, parent, claim);
             self.await_proof(node);
         }
         let _nothing_new_to_the_caller = self.settle();
@@ -158,8 +158,7 @@ impl HeadersManager {
     /// jobs handed out before were lost.
     #[must_use]
     pub fn outstanding_jobs(&self) -> Vec<HashJob> {
-        let claims = self.tree.iter().filter_map(|(_, node)| {
-            let claim = node.proof.claim()?;
+        let claims = self.tree.claims().filter_map(|claim| {
             let pending = self.proofs.get(&claim.token)?;
             Some(self.proof_job(claim, *pending))
         });
@@ -204,7 +203,7 @@ impl HeadersManager {
             Misfit::Conflict { position, node } => (position, node),
         };
         let node = self.tree.node(id);
-        let (height, hash) = (node.height, node.hash);
+        let (height, hash) = (node.height, self.tree.hash(id));
         if node.is_verified() {
             let hash = claim(headers, position).unwrap_or(hash);
             return HeadersError::FalseClaim { height, hash };
@@ -215,9 +214,9 @@ impl HeadersManager {
 
     /// Refuses branches that cannot become the best chain.
     pub(crate) fn check_branch(&self, parent: NodeId) -> Result<(), HeadersError> {
-        let parent = self.tree.node(parent);
+        let (hash, parent) = (self.tree.hash(parent), self.tree.node(parent));
         if parent.invalid {
-            return Err(HeadersError::InvalidAncestor { hash: parent.hash });
+            return Err(HeadersError::InvalidAncestor { hash });
         }
         match self.passed {
             Some(checkpoint) if parent.height < checkpoint => {
@@ -247,8 +246,7 @@ impl HeadersManager {
     }
 
     pub(crate) fn accepted(&self, peer: PeerId, count: usize, last: NodeId, full: bool) -> Accepted {
-        let last = self.tree.node(last);
-        Accepted { peer, count, last: last.hash, last_height: last.height, full }
+        Accepted { peer, count, last: self.tree.hash(last), last_height: self.tree.node(last).height, full }
     }
 
     pub(crate) fn new_claim(&mut self, source: PeerId) -> Claim {

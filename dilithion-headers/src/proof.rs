@@ -5,7 +5,7 @@ use dilithion_wire::{BlockHash, Checkpoint, Height, Misbehaviour, PeerId};
 use crate::batch::Batch;
 use crate::manager::{PendingProof, Place};
 use crate::structure::meets_target;
-use crate::tree::{Claim, NodeId, Proof};
+use crate::tree::{Claim, NodeId};
 use crate::{
     BelowCheckpoint, Dropped, Effects, FalseClaim, HashJob, HashToken, HeadersError, HeadersManager,
     JobPriority,
@@ -18,7 +18,7 @@ impl HeadersManager {
         let mut effects = Effects::default();
         if let Some(pending) = self.proofs.get(&token).copied() {
             let node = self.tree.node(pending.node);
-            if node.hash == hash && meets_target(&node.header, &hash) {
+            if self.tree.hash(pending.node) == hash && meets_target(&node.header, &hash) {
                 effects.verified.extend(self.confirm(pending.node));
             } else {
                 effects.false_claims.extend(self.condemn(pending.node));
@@ -88,8 +88,8 @@ impl HeadersManager {
                 }
                 continue;
             }
-            let proof = if proved { Proof::Verified } else { Proof::Claimed(self.new_claim(batch.peer)) };
-            last = self.tree.insert(*header, id, last, proof);
+            let claim = (!proved).then(|| self.new_claim(batch.peer));
+            last = self.tree.insert(*header, id, last, claim);
             if proved {
                 effects.verified.push(id);
             }
@@ -100,16 +100,16 @@ impl HeadersManager {
 
     /// Remembers that a node's claim is to be proved, if the policy wants it.
     pub(crate) fn await_proof(&mut self, id: NodeId) -> Option<HashJob> {
-        let node = self.tree.node(id);
-        let claim = node.proof.claim()?;
-        let pending = PendingProof { node: id, priority: self.config.proof_priority(node.height)? };
+        let claim = self.tree.claim(id)?;
+        let pending =
+            PendingProof { node: id, priority: self.config.proof_priority(self.tree.node(id).height)? };
         self.proofs.insert(claim.token, pending);
         Some(self.proof_job(claim, pending))
     }
 
     /// A job to prove a disputed claim now, unless it is on its way at that priority.
     pub(crate) fn hasten(&mut self, peer: PeerId, id: NodeId) -> Option<HashJob> {
-        let claim = self.tree.node(id).proof.claim()?;
+        let claim = self.tree.claim(id)?;
         let pending = PendingProof { node: id, priority: JobPriority::Tip };
         match self.proofs.insert(claim.token, pending) {
             Some(earlier) if earlier.priority == JobPriority::Tip => None,
@@ -128,18 +128,16 @@ impl HeadersManager {
 
     /// A claim is true; returns its id if that is news.
     pub(crate) fn confirm(&mut self, id: NodeId) -> Option<BlockHash> {
-        let node = self.tree.node(id);
-        let (claim, hash) = (node.proof.claim()?, node.hash);
+        let claim = self.tree.verify(id)?;
         self.proofs.remove(&claim.token);
-        self.tree.set_proof(id, Proof::Verified);
-        Some(hash)
+        Some(self.tree.hash(id))
     }
 
     /// A claim is false: the header and its descendants go, their ids are free for those who really have them.
     /// Only the one who made the claim is to blame.
     pub(crate) fn condemn(&mut self, id: NodeId) -> Option<FalseClaim> {
-        let node = self.tree.node(id);
-        let (source, height, hash) = (node.proof.claim()?.source, node.height, node.hash);
+        let source = self.tree.claim(id)?.source;
+        let (height, hash) = (self.tree.node(id).height, self.tree.hash(id));
         for claim in self.tree.remove(id) {
             self.proofs.remove(&claim.token);
         }
@@ -181,8 +179,8 @@ impl HeadersManager {
     /// against their senders: the chain of claims ends in an id we trust.
     fn vouch(&mut self) {
         let contains = |checkpoint: &&Checkpoint| {
-            let node = self.tree.active_at(checkpoint.height).map(|node| self.tree.node(node));
-            node.is_some_and(|node| node.hash == checkpoint.hash && node.is_verified())
+            let id = self.tree.active_at(checkpoint.height);
+            id.is_some_and(|id| self.tree.hash(id) == checkpoint.hash && self.tree.node(id).is_verified())
         };
         let passed = self.config.checkpoints.iter().take_while(contains).last().map(|last| last.height);
         if passed < self.passed {
@@ -192,9 +190,7 @@ impl HeadersManager {
             let below = self.passed.unwrap_or(Height::GENESIS);
             for height in below.0..passed.map_or(below.0, |height| height.0) {
                 let Some(id) = self.tree.active_at(Height(height)) else { continue };
-                if let Proof::Claimed(claim) = self.tree.node(id).proof {
-                    self.tree.set_proof(id, Proof::Assumed(claim));
-                }
+                self.tree.assume(id);
             }
         }
         self.passed = passed;

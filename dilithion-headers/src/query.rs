@@ -15,10 +15,6 @@ impl HeadersManager {
         self.tree.get(hash).map(|id| self.tree.node(id))
     }
 
-    fn at_height(&self, height: Height) -> Option<&Node> {
-        self.tree.active_at(height).map(|id| self.tree.node(id))
-    }
-
     /// Height of the best chain: most work, claims included.
     #[must_use]
     pub fn best_height(&self) -> Height {
@@ -28,7 +24,7 @@ impl HeadersManager {
     /// Id of the best chain's tip.
     #[must_use]
     pub fn best_hash(&self) -> BlockHash {
-        self.best().hash
+        self.tree.hash(self.tree.best())
     }
 
     /// Work of the best chain, genesis included (spec: consensus §5c).
@@ -52,13 +48,14 @@ impl HeadersManager {
     /// Verified id at a height of the best chain. `None` is not "other": it may be unknown yet.
     #[must_use]
     pub fn hash_at_height(&self, height: Height) -> Option<BlockHash> {
-        self.at_height(height).filter(|node| node.is_verified()).map(|node| node.hash)
+        let id = self.tree.active_at(height).filter(|id| self.tree.node(*id).is_verified());
+        id.map(|id| self.tree.hash(id))
     }
 
     /// Id at a height of the best chain, proved or not: good enough to download a block.
     #[must_use]
     pub fn claimed_hash_at_height(&self, height: Height) -> Option<BlockHash> {
-        self.at_height(height).map(|node| node.hash)
+        self.tree.active_at(height).map(|id| self.tree.hash(id))
     }
 
     /// Whether the best chain is verified up to and with this height.
@@ -102,8 +99,7 @@ impl HeadersManager {
     #[must_use]
     pub fn find(&self, header: &BlockHeader) -> Option<(BlockHash, Height)> {
         let id = self.tree.child(self.tree.get(&header.prev_hash), header)?;
-        let node = self.tree.node(id);
-        Some((node.hash, node.height))
+        Some((self.tree.hash(id), self.tree.node(id).height))
     }
 
     /// Whether the header is part of the best chain.
@@ -116,7 +112,7 @@ impl HeadersManager {
     #[must_use]
     pub fn ancestor(&self, hash: &BlockHash, height: Height) -> Option<BlockHash> {
         let id = self.tree.ancestor(self.tree.get(hash)?, height)?;
-        Some(self.tree.node(id).hash)
+        Some(self.tree.hash(id))
     }
 
     /// Height of the last header that two branches share.

@@ -24,12 +24,12 @@ impl HeadersManager {
         let first = self.tree.node(start).height.next();
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let mut end = self.tree.node(tip).height.0.min(first.0.saturating_add(limit).saturating_sub(1));
-        if let Some(stop) = self.tree.get(stop).map(|stop| self.tree.node(stop))
-            && stop.height >= first
-            && stop.height.0 < end
-            && self.tree.ancestor(tip, stop.height).is_some_and(|node| self.tree.node(node).hash == stop.hash)
+        if let Some((stop, height)) = self.tree.get(stop).map(|stop| (stop, self.tree.node(stop).height))
+            && height >= first
+            && height.0 < end
+            && self.tree.ancestor(tip, height) == Some(stop)
         {
-            end = stop.height.0;
+            end = height.0;
         }
         let Some(last) = self.tree.ancestor(tip, Height(end)) else { return Vec::new() };
         let count = end.saturating_add(1).saturating_sub(first.0);
@@ -41,10 +41,11 @@ impl HeadersManager {
     #[must_use]
     pub fn branch(&self, last: &BlockHash, count: usize) -> Vec<StoredHeader> {
         let Some(last) = self.tree.get(last) else { return Vec::new() };
-        let nodes = self.ending_at(last, count).into_iter().map(|id| self.tree.node(id));
-        nodes
-            .map(|node| StoredHeader { header: node.header, hash: node.hash, verified: node.is_verified() })
-            .collect()
+        let stored = |id| {
+            let node = self.tree.node(id);
+            StoredHeader { header: node.header, hash: self.tree.hash(id), verified: node.is_verified() }
+        };
+        self.ending_at(last, count).into_iter().map(stored).collect()
     }
 
     fn ending_at(&self, last: NodeId, count: usize) -> Vec<NodeId> {

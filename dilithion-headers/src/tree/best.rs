@@ -47,7 +47,7 @@ impl HeaderTree {
     pub(super) fn refresh_candidate(&mut self, id: NodeId) {
         let node = self.node(id);
         let candidate = Candidate::of(id, node);
-        if node.invalid || self.children(id).any(|child| !self.node(child).invalid) {
+        if node.invalid || self.arena.children(id).any(|child| !self.node(child).invalid) {
             self.candidates.remove(&candidate);
         } else {
             self.candidates.insert(candidate);
@@ -79,7 +79,7 @@ impl HeaderTree {
         };
         self.active.truncate(fork.next().0 as usize);
         branch.reverse();
-        self.active.extend(branch);
+        branch.into_iter().for_each(|id| self.active.push(id));
         Some(BestChange { fork })
     }
 }

@@ -3,9 +3,7 @@
 use core::num::NonZeroU32;
 
 use dilithion_pow::Work;
-use dilithion_wire::{BlockHash, BlockHeader, Height, PeerId};
-
-use crate::HashToken;
+use dilithion_wire::{BlockHeader, Height};
 
 /// Place of a node in the arena, counted from 1 so that an `Option` of it takes no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,42 +23,23 @@ impl NodeId {
     }
 }
 
-/// Who said that a header has its id, and the token under which that is proved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Claim {
-    pub(crate) source: PeerId,
-    pub(crate) token: HashToken,
-}
-
 /// What is known about a header's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proof {
     /// Said by the next header; counts against the sender's allowance.
-    Claimed(Claim),
+    Claimed,
     /// As `Claimed`, but a proved checkpoint above vouches for it.
-    Assumed(Claim),
+    Assumed,
     /// `RandomX` of the header.
     Verified,
 }
 
-impl Proof {
-    /// The claim, if the id is not proved.
-    pub(crate) fn claim(&self) -> Option<Claim> {
-        match *self {
-            Self::Claimed(claim) | Self::Assumed(claim) => Some(claim),
-            Self::Verified => None,
-        }
-    }
-}
-
-/// A header and its place in the tree. Children form a list: `first_child`, then each one's `next_sibling`.
+/// A header and its place in the tree. Its id is in the arena: its children name it.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) header: BlockHeader,
-    pub(crate) hash: BlockHash,
     /// Work of the chain from genesis to here (spec: consensus §5c).
     pub(crate) work: Work,
-    pub(crate) proof: Proof,
     /// Order of arrival, which decides between equal work.
     pub(super) sequence: u64,
     pub(crate) height: Height,
@@ -69,6 +48,7 @@ pub(crate) struct Node {
     pub(super) skip: Option<NodeId>,
     pub(super) first_child: Option<NodeId>,
     pub(super) next_sibling: Option<NodeId>,
+    pub(super) proof: Proof,
     /// Its body, or an ancestor's, breaks a rule: never part of the best chain.
     pub(crate) invalid: bool,
 }
@@ -87,6 +67,6 @@ mod tests {
     #[test]
     fn a_node_is_small() {
         assert_eq!(size_of::<Option<NodeId>>(), 4);
-        assert_eq!(size_of::<Node>(), 200, "the README names this number");
+        assert_eq!(size_of::<Node>(), 144, "the README names this number");
     }
 }
