@@ -58,6 +58,7 @@ fn line(raw: &RawMessage, params: &ChainParams) -> anyhow::Result<Value> {
     let mut line = match raw.decode(&params.limits) {
         Ok(message) => {
             let mut line = serde_json::to_value(&message)?;
+            line["command"] = serde_json::to_value(raw.command)?;
             line["canonical"] = (message.to_raw() == *raw).into();
             line
         }

@@ -11,7 +11,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
 use bytes::BytesMut;
@@ -68,6 +68,7 @@ impl<'a> Peer<'a> {
     fn dial(node: SocketAddr, params: &'a ChainParams) -> anyhow::Result<Self> {
         let stream = TcpStream::connect_timeout(&node, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self { params, stream, codec: MessageCodec::new(params.magic), received: BytesMut::new() })
     }
 
@@ -96,7 +97,9 @@ impl<'a> Peer<'a> {
 
     /// Reads until there is what is wanted. Pings have to be answered whenever they come.
     fn wait_for<T>(&mut self, wanted: impl Fn(Message) -> Option<T>) -> anyhow::Result<T> {
+        let begun = Instant::now();
         loop {
+            ensure!(begun.elapsed() < PATIENCE, "the node talks of other things");
             match self.receive()?.decode(&self.params.limits)? {
                 Message::Ping(nonce) => self.send(&Message::Pong(nonce))?,
                 message => {

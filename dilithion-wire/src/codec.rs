@@ -51,8 +51,9 @@ impl MessageCodec {
         Self { magic, max_payload: MAX_PAYLOAD_BYTES, header: None }
     }
 
-    /// Accepts payloads of up to `bytes` from now on, [`MAX_PAYLOAD_BYTES`] at most: nobody has to send much before the
-    /// handshake. A payload that has begun to arrive is not affected.
+    /// Accepts payloads of up to `bytes` from now on, [`MAX_PAYLOAD_BYTES`] at most, which is also what it begins with, as
+    /// the network does. A node should ask for less: nobody has to send much before the handshake, nor more than
+    /// [`MAX_COMMAND_BYTES`](crate::MAX_COMMAND_BYTES) after it. A payload that has begun to arrive is not affected.
     pub fn set_max_payload(&mut self, bytes: usize) {
         self.max_payload = bytes.min(MAX_PAYLOAD_BYTES);
     }

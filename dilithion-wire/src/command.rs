@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
-use crate::limits::{Limits, MAX_REQUEST_BYTES};
+use crate::limits::{Limits, MAX_COMMAND_BYTES, MAX_REQUEST_BYTES};
 
 /// Bytes of a command on the wire.
 const SIZE: usize = 12;
@@ -39,6 +39,26 @@ impl<'de> serde::Deserialize<'de> for Command {
     }
 }
 
+/// Reads a command of [`Message::Dna`](crate::Message::Dna).
+#[cfg(feature = "serde")]
+pub(crate) fn deserialize_dna<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Command, D::Error> {
+    let command: Command = serde::Deserialize::deserialize(deserializer)?;
+    let wrong = || serde::de::Error::custom(format_args!("`{command}` is no advisory command"));
+    command.is_dna().then_some(command).ok_or_else(wrong)
+}
+
+/// Reads a command of [`Message::Unknown`](crate::Message::Unknown).
+#[cfg(feature = "serde")]
+pub(crate) fn deserialize_unknown<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Command, D::Error> {
+    let command: Command = serde::Deserialize::deserialize(deserializer)?;
+    let wrong = || serde::de::Error::custom(format_args!("`{command}` is known"));
+    (!Command::KNOWN.contains(&command)).then_some(command).ok_or_else(wrong)
+}
+
 /// Twelve bytes are no command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("`{}` is no zero-padded command", .0.escape_ascii())]
@@ -65,8 +85,8 @@ macro_rules! commands {
     };
 }
 
-/// Most bytes of a message with a block in it.
-const MAX_BLOCK: usize = 8_388_608;
+/// Most bytes of a message with a block in it, the longest there are.
+const MAX_BLOCK: usize = MAX_COMMAND_BYTES;
 /// Most bytes of a message with inventory in it.
 const MAX_INVENTORY: usize = 1_800_000;
 /// Most bytes of a message with a locator in it.
@@ -285,7 +305,7 @@ mod tests {
         assert_eq!(Command::KNOWN.len(), 30);
         for command in Command::KNOWN {
             let sizes = command.payload_sizes(&Limits::MAINNET).unwrap();
-            assert!(sizes.start() <= sizes.end());
+            assert!(sizes.start() <= sizes.end() && *sizes.end() <= MAX_COMMAND_BYTES);
             assert_eq!(command.is_dna(), command.as_str().starts_with("dna"));
         }
         assert_eq!(Command::BLOCK.payload_sizes(&Limits::TESTNET), Some(80..=8_388_608));

@@ -129,7 +129,8 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// What a peer that sent such bytes has done (spec: wire §1.6, §2, §4).
+    /// What a peer that sent such bytes has done (spec: wire §1.6, §2, §4). A block that cannot be decoded is taken for a
+    /// message that cannot be; the reference nodes ban for it where they see it, which is when its parent is unknown.
     #[must_use]
     pub const fn misbehaviour(&self) -> Misbehaviour {
         match self {

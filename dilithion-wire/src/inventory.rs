@@ -9,7 +9,11 @@ use crate::reader::Reader;
 /// What an [`Inventory`] item names (spec: wire §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(into = "KindText", from = "KindText")
+)]
 pub enum InventoryKind {
     /// A transaction.
     Tx,
@@ -19,7 +23,7 @@ pub enum InventoryKind {
     FilteredBlock,
     /// A compact block, which no node serves when asked like this.
     CompactBlock,
-    /// Something else. The item is to be skipped; each costs its sender
+    /// Something else, by a number that none of the others has. The item is to be skipped; each costs its sender
     /// [`BadInventoryKind`](crate::Misbehaviour::BadInventoryKind).
     Other(u32),
 }
@@ -46,6 +50,44 @@ impl InventoryKind {
             3 => Self::FilteredBlock,
             4 => Self::CompactBlock,
             other => Self::Other(other),
+        }
+    }
+}
+
+/// How an [`InventoryKind`] is written for serde. A number that has a name gets it when it is read.
+#[cfg(feature = "serde")]
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum KindText {
+    Tx,
+    Block,
+    FilteredBlock,
+    CompactBlock,
+    Other(u32),
+}
+
+#[cfg(feature = "serde")]
+impl From<InventoryKind> for KindText {
+    fn from(kind: InventoryKind) -> Self {
+        match kind {
+            InventoryKind::Tx => Self::Tx,
+            InventoryKind::Block => Self::Block,
+            InventoryKind::FilteredBlock => Self::FilteredBlock,
+            InventoryKind::CompactBlock => Self::CompactBlock,
+            InventoryKind::Other(kind) => Self::Other(kind),
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl From<KindText> for InventoryKind {
+    fn from(text: KindText) -> Self {
+        match text {
+            KindText::Tx => Self::Tx,
+            KindText::Block => Self::Block,
+            KindText::FilteredBlock => Self::FilteredBlock,
+            KindText::CompactBlock => Self::CompactBlock,
+            KindText::Other(kind) => Self::from_u32(kind),
         }
     }
 }

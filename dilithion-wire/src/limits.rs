@@ -30,8 +30,16 @@ pub const MAX_PREFILLED_TRANSACTIONS: usize = 10_000;
 pub const MAX_SHORT_IDS: usize = 100_000;
 /// Transactions asked for in a `getblocktxn` message (spec: wire §5.6).
 pub const MAX_REQUESTED_TRANSACTIONS: usize = 50_000;
+/// Payload bytes of any known command (spec: wire §1.5): what [`MessageCodec`] should be told to accept after a handshake.
+#[cfg_attr(feature = "codec", doc = "\n\n[`MessageCodec`]: crate::MessageCodec::set_max_payload")]
+#[cfg_attr(not(feature = "codec"), doc = "\n\n[`MessageCodec`]: crate#features")]
+pub const MAX_COMMAND_BYTES: usize = 8_388_608;
 /// Bytes of a `getblocktxn` message (spec: wire §1.5).
 pub(crate) const MAX_REQUEST_BYTES: usize = 200_033;
+
+/// Most bytes of a block's transactions that a testnet node takes from another; its sender is banned for more (spec: wire
+/// §2).
+pub const TESTNET_RELAYED_BLOB_BYTES: usize = 100_000;
 
 /// Bytes of any script on the testnet and its kin (spec: consensus §6).
 const S_MAX_SCRIPT: usize = 10_000;
@@ -51,7 +59,8 @@ const MAX_COMPACT_SIZE_BYTES: usize = 9;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most bytes that the transactions of a block may take, their count included.
+    /// Most bytes that the transactions of a block may take, their count included. Testnet nodes refuse what is above
+    /// [`TESTNET_RELAYED_BLOB_BYTES`] when it is sent to them, though their rules allow ten times that.
     pub max_blob_bytes: usize,
     /// Most bytes of an input script.
     pub max_script_sig: usize,

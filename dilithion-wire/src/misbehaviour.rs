@@ -7,7 +7,8 @@ pub const BAN_SCORE: u32 = 100;
 
 macro_rules! misbehaviours {
     ($($(#[$doc:meta])* $name:ident = $score:literal, $text:literal;)+) => {
-        /// Something a peer did against the protocol. The scores are those of the network (spec: wire §4); at
+        /// Something a peer did against the protocol. The scores are those of the network (spec: wire §4), of mainnet where
+        /// the testnet is milder: it takes 50 for an obsolete version, and counts other messages as too many. At
         /// [`BAN_SCORE`] a peer is banned.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
@@ -43,6 +44,8 @@ misbehaviours! {
     PayloadSize = 20, "payload size out of range";
     /// A payload that cannot be decoded.
     Malformed = 10, "malformed message";
+    /// A message that no node reads, and that makes no sense: nobody minds.
+    Unread = 0, "senseless message that nobody reads";
     /// A payload that does not match its checksum; the connection ends.
     BadChecksum = 50, "invalid checksum";
     /// More `inv` messages than are tolerated.

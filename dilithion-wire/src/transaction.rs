@@ -56,6 +56,9 @@ pub struct TxOut {
 }
 
 /// A transaction (spec: consensus §6). Decoding checks its layout and sizes, no rule beyond.
+///
+/// The scripts of a decoded transaction are slices of the bytes it came in, and keep all of them in memory: a block's, or
+/// whatever else a peer sent in one message. Keep [`detached`](Self::detached) ones.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Transaction {
@@ -80,6 +83,19 @@ impl Transaction {
     #[must_use]
     pub fn is_coinbase(&self) -> bool {
         matches!(self.inputs.as_slice(), [input] if input.previous_output.is_null())
+    }
+
+    /// The same with scripts of its own: what it was received in can go.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        let mut own = self.clone();
+        for input in &mut own.inputs {
+            input.script_sig = Bytes::copy_from_slice(&input.script_sig);
+        }
+        for output in &mut own.outputs {
+            output.script_pubkey = Bytes::copy_from_slice(&output.script_pubkey);
+        }
+        own
     }
 
     /// How many bytes it takes.
@@ -217,6 +233,16 @@ mod tests {
         let tx = Transaction::decode_exact(bytes.clone(), &Limits::default()).unwrap();
         assert!(bytes.as_ptr_range().contains(&tx.inputs[0].script_sig.as_ptr()));
         assert!(bytes.as_ptr_range().contains(&tx.outputs[0].script_pubkey.as_ptr()));
+    }
+
+    #[test]
+    fn a_detached_transaction_has_scripts_of_its_own() {
+        let bytes = Bytes::from(with_scripts(100, 10).encode_to_vec());
+        let tx = Transaction::decode_exact(bytes.clone(), &Limits::default()).unwrap();
+        let own = tx.detached();
+        drop(tx);
+        assert!(bytes.is_unique(), "nothing holds it any more");
+        assert_eq!(own, with_scripts(100, 10));
     }
 
     #[test]

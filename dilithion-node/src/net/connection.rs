@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dilithion_wire::{
-    BlockHeader, FrameError, Height, Inventory, InventoryKind, Message, MessageCodec, Misbehaviour,
-    RawMessage, VersionMessage,
+    BlockHeader, FrameError, Height, Inventory, InventoryKind, MAX_COMMAND_BYTES, Message, MessageCodec,
+    Misbehaviour, RawMessage, VersionMessage,
 };
 use thiserror::Error;
 use tokio::net::TcpStream;
@@ -24,8 +24,6 @@ use crate::sync::Event;
 
 /// Longest payload before the handshake is complete; the longest of what peers send then, `getheaders`, has 8236 bytes.
 const MAX_EARLY_PAYLOAD: usize = 16 << 10;
-/// Longest payload of any command (spec: wire §1.5).
-const MAX_PAYLOAD: usize = 8 << 20;
 /// The longest form of the number before a block's transactions (spec: wire §1.3).
 const MAX_SIZE_PREFIX: usize = 9;
 
@@ -124,7 +122,7 @@ impl Connection {
         loop {
             let complete = self.handshake.state() == HandshakeState::Complete;
             if complete {
-                frames.decoder_mut().set_max_payload(MAX_PAYLOAD);
+                frames.decoder_mut().set_max_payload(MAX_COMMAND_BYTES);
             }
             tokio::select! {
                 biased;

@@ -29,6 +29,14 @@ use crate::transaction::Transaction;
 use crate::vdf::ExtendedHeader;
 
 /// What one node says to another (spec: wire §2, §5.6).
+///
+/// Encoding writes what it is given. Whether a peer would accept it, decoding says: no list may be longer than
+/// [`Counted::max`], no payload than [`Command::payload_sizes`].
+#[cfg_attr(
+    feature = "serde",
+    doc = "\n\nFor serde a message is `{\"command\": …, \"payload\": …}` with the name of its command; `vdfheaders`, `dna` and \
+           `unknown` are named so, the latter two with command and bytes inside."
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",
@@ -84,6 +92,7 @@ pub enum Message {
     /// An advisory message of mainnet nodes, not decoded; nothing follows from ignoring it (spec: wire §5.8).
     Dna {
         /// Its command, one with [`Command::is_dna`].
+        #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::command::deserialize_dna"))]
         command: Command,
         /// Its payload.
         #[cfg_attr(feature = "serde", serde(with = "crate::serde_hex"))]
@@ -91,7 +100,8 @@ pub enum Message {
     },
     /// Any other message: to be ignored without penalty (spec: wire §1.2).
     Unknown {
-        /// Its command.
+        /// Its command, none of [`Command::KNOWN`].
+        #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::command::deserialize_unknown"))]
         command: Command,
         /// Its payload.
         #[cfg_attr(feature = "serde", serde(with = "crate::serde_hex"))]

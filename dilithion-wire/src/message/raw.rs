@@ -81,6 +81,9 @@ impl MessageError {
     #[must_use]
     pub const fn misbehaviour(&self) -> Misbehaviour {
         match self {
+            // Sent by some, read by none (spec: wire §1.5).
+            Self::Size { command: Command::REJECT | Command::GETBLOCKS, .. }
+            | Self::Decode { command: Command::REJECT | Command::GETBLOCKS, .. } => Misbehaviour::Unread,
             Self::Size { .. } => Misbehaviour::PayloadSize,
             Self::Decode { source, .. } => source.misbehaviour(),
         }
@@ -179,7 +182,9 @@ mod tests {
             for bytes in outside.into_iter().flatten() {
                 let error = raw(*command, vec![0; bytes]).decode(&Limits::MAINNET).unwrap_err();
                 assert!(matches!(error, MessageError::Size { bytes: found, .. } if found == bytes));
-                assert_eq!(error.misbehaviour(), Misbehaviour::PayloadSize);
+                let unread = [Command::REJECT, Command::GETBLOCKS].contains(command);
+                let expected = if unread { Misbehaviour::Unread } else { Misbehaviour::PayloadSize };
+                assert_eq!(error.misbehaviour(), expected);
             }
         }
     }

@@ -73,23 +73,26 @@ impl VersionMessage {
         }
     }
 
-    /// Whether its sender is of use on this network (spec: wire §3).
+    /// Whether its sender is of use on this network: first by its genesis hash, then by its version, as mainnet does it
+    /// (spec: wire §3). The testnet's reference nodes neither send nor read a genesis hash; here a wrong one counts there,
+    /// too, since nodes like this one do send it.
     ///
     /// # Errors
     ///
     /// [`IncompatibleVersion`].
     pub fn check(&self, params: &ChainParams) -> Result<(), IncompatibleVersion> {
+        match self.genesis {
+            Some(genesis) if genesis != params.genesis.hash => {
+                return Err(IncompatibleVersion::WrongGenesis { genesis });
+            }
+            None if params.version_carries_genesis => return Err(IncompatibleVersion::NoGenesis),
+            _ => {}
+        }
         let minimum = params.min_peer_version;
         if self.version < minimum {
             return Err(IncompatibleVersion::Obsolete { version: self.version, minimum });
         }
-        match self.genesis {
-            Some(genesis) if genesis != params.genesis.hash => {
-                Err(IncompatibleVersion::WrongGenesis { genesis })
-            }
-            None if params.version_carries_genesis => Err(IncompatibleVersion::NoGenesis),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn user_agent(&self) -> &[u8] {
@@ -240,7 +243,9 @@ mod tests {
         let obsolete = check(&testnet, 70_000, None).unwrap_err();
         assert_eq!(obsolete, IncompatibleVersion::Obsolete { version: 70_000, minimum: 70_001 });
         assert_eq!(obsolete.misbehaviour(), Some(Misbehaviour::ObsoleteVersion));
-        assert!(matches!(check(&mainnet, 70_004, None), Err(IncompatibleVersion::Obsolete { .. })));
+        let genesis = Some(mainnet.genesis.hash);
+        assert!(matches!(check(&mainnet, 70_004, genesis), Err(IncompatibleVersion::Obsolete { .. })));
+        assert_eq!(check(&mainnet, 70_004, None), Err(IncompatibleVersion::NoGenesis));
         assert_eq!(check(&testnet, 70_001, None), Ok(()), "older nodes name no genesis block");
         assert_eq!(check(&mainnet, 70_005, None), Err(IncompatibleVersion::NoGenesis));
         assert_eq!(check(&mainnet, 70_005, Some(mainnet.genesis.hash)), Ok(()));

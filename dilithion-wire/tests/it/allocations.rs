@@ -77,6 +77,28 @@ quickcheck! {
     }
 }
 
+/// A long message, in pieces as they come from a socket: the buffer grows with what is there.
+#[test]
+fn a_long_message_takes_little_more_than_has_come() {
+    const LENGTH: u32 = 8_000_000;
+    const PIECE: usize = 8192;
+    let mut header = BytesMut::new();
+    FrameHeader { magic: Magic::MAINNET, command: Command::BLOCK, length: LENGTH, checksum: [0; 4] }
+        .encode(&mut header);
+    for received in [300_000_usize, 1_000_000, 3_000_000, 7_990_000] {
+        let info = measure(|| {
+            let mut codec = MessageCodec::new(Magic::MAINNET);
+            let mut stream = BytesMut::from(&header[..]);
+            for _ in 0..received / PIECE {
+                assert!(matches!(codec.decode(&mut stream), Ok(None)));
+                stream.put_bytes(7, PIECE);
+            }
+        });
+        // Growing may copy: the old buffer is there as long as that takes.
+        assert!(info.bytes_max <= 3 * received as u64 + CODEC_CONSTANT, "{} for {received}", info.bytes_max);
+    }
+}
+
 /// Claims of the highest counts that are allowed, with few bytes behind them.
 #[test]
 fn claims_alone_take_nothing() {

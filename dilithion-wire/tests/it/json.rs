@@ -1,7 +1,9 @@
 //! What values look like in JSON.
 
-use dilithion_wire::{Address, ChainParams, Command, Limits, Message, RawMessage, Txid};
-use quickcheck::quickcheck;
+use std::collections::BTreeSet;
+
+use dilithion_wire::{Address, ChainParams, Command, InventoryKind, Message, RawMessage, Txid};
+use quickcheck::{Arbitrary, Gen, quickcheck};
 use serde_json::{Value, json};
 
 quickcheck! {
@@ -27,13 +29,20 @@ fn hashes_are_in_display_order_and_bytes_in_hex() {
 
 #[test]
 fn messages_are_named_by_their_command() {
-    for command in Command::KNOWN.iter().filter(|command| !command.is_dna()) {
-        let smallest = vec![0; *command.payload_sizes(&Limits::TESTNET).unwrap().start()];
-        let raw = RawMessage { command: *command, payload: smallest.into() };
-        if let Ok(message) = raw.decode(&Limits::TESTNET) {
-            assert_eq!(serde_json::to_value(&message).unwrap()["command"], command.as_str());
-        }
+    let mut seen = BTreeSet::new();
+    let mut g = Gen::new(10);
+    for message in (0..1000).map(|_| Message::arbitrary(&mut g)) {
+        let name = match &message {
+            Message::VdfHeaders(_) => "vdfheaders".to_owned(),
+            Message::Dna { .. } => "dna".to_owned(),
+            Message::Unknown { .. } => "unknown".to_owned(),
+            message => message.command().to_string(),
+        };
+        assert_eq!(serde_json::to_value(&message).unwrap()["command"], name);
+        seen.insert(name);
     }
+    let plain = Command::KNOWN.iter().filter(|command| !command.is_dna());
+    assert_eq!(seen.len(), plain.count() + 3);
     assert_eq!(serde_json::to_value(Message::Verack).unwrap(), json!({ "command": "verack" }));
     assert_eq!(serde_json::to_value(Message::Ping(7)).unwrap(), json!({ "command": "ping", "payload": 7 }));
 }
@@ -44,6 +53,14 @@ fn what_is_no_value_is_refused() {
     assert!(refused(json!("00")));
     assert!(refused(json!(7)));
     assert!(serde_json::from_value::<Command>(json!("twelve chars")).is_err());
+    for (name, command) in
+        [("dna", "ping"), ("dna", "notfound"), ("unknown", "block"), ("unknown", "dnaireq")]
+    {
+        let hidden = json!({ "command": name, "payload": { "command": command, "payload": "" } });
+        assert!(serde_json::from_value::<Message>(hidden).is_err(), "{name}: {command}");
+    }
+    let block = serde_json::from_value::<InventoryKind>(json!({ "other": 2 })).unwrap();
+    assert_eq!(block, InventoryKind::Block);
     let raw = json!({ "command": "ping", "payload": "0g" });
     assert!(serde_json::from_value::<RawMessage>(raw).is_err());
 }
