@@ -1,15 +1,15 @@
-//! The sync bugs of the reference implementation, as scenarios (spec: lessons §4).
+//! The sync bugs of the reference implementation, as scenarios (spec: lessons §4). Those about forks: `fork_bugs`.
 
-use dilithion_headers::{HeadersConfig, HeadersError, HeadersManager};
+use dilithion_headers::{HeadersError, HeadersManager};
 use dilithion_wire::{BlockHash, BlockHeader, Height};
 
 use crate::common::*;
 
 /// A peer that answers our locators from its chain.
-struct Server(HeadersManager, BlockHash);
+pub(crate) struct Server(HeadersManager, BlockHash);
 
 impl Server {
-    fn new(headers: &[BlockHeader]) -> Self {
+    pub(crate) fn new(headers: &[BlockHeader]) -> Self {
         let mut manager = manager();
         for part in headers.chunks(2000) {
             feed(&mut manager, ALICE, part);
@@ -18,7 +18,7 @@ impl Server {
         Self(manager, tip)
     }
 
-    fn answer(&self, locator: &[BlockHash]) -> Vec<BlockHeader> {
+    pub(crate) fn answer(&self, locator: &[BlockHash]) -> Vec<BlockHeader> {
         self.0.headers_after(locator, &BlockHash::ZERO, &self.1, 2000)
     }
 }
@@ -121,38 +121,7 @@ fn bug_168_a_peer_that_mines_on_moves_the_best_height() {
 }
 
 #[test]
-fn bug_178_a_known_prefix_does_not_hide_a_fork() {
-    let base = chain(60, 1);
-    let fork: Vec<_> = base[..40].iter().copied().chain(branch(&base[39], 30, 2)).collect();
-    let mut manager = manager();
-    feed(&mut manager, ALICE, &base);
-    let queued = manager.queue_headers(BOB, &fork, NOW).unwrap();
-    assert_eq!((queued.known, queued.new), (40, 30));
-    let mut log = Log::default();
-    log.queue(queued);
-    let log = log.finish(&mut manager);
-    assert_eq!(log.hashed, 30, "the shared part is not hashed again (bug 180)");
-    assert_eq!(manager.best_hash(), id(&fork[69]));
-}
-
-#[test]
-fn bug_179_a_branch_with_less_work_now_can_grow_past_the_best() {
-    let (best, other) = (chain(50, 1), chain(80, 2));
-    let mut manager = manager();
-    feed(&mut manager, ALICE, &best);
-    let log = feed(&mut manager, BOB, &other[..30]);
-    assert_eq!((log.accepted[0].last_height, manager.best_height()), (Height(30), Height(50)));
-    // The next request starts where that branch ends, not at our best header.
-    let locator = manager.locator_from(&log.accepted[0].last);
-    assert_eq!(locator[0], id(&other[29]));
-    let answer = Server::new(&other).answer(&locator);
-    assert_eq!(answer, other[30..]);
-    feed(&mut manager, BOB, &answer);
-    assert_eq!(manager.best_hash(), id(&other[79]));
-}
-
-#[test]
-fn bug_181_183_184_each_request_starts_where_the_last_batch_ended() {
+fn bug_181_each_request_starts_where_the_last_batch_ended() {
     let headers = chain(6000, 1);
     let server = Server::new(&headers);
     let mut manager = manager();
@@ -170,52 +139,51 @@ fn bug_181_183_184_each_request_starts_where_the_last_batch_ended() {
 }
 
 #[test]
-fn bug_182_siblings_are_told_apart_by_their_bytes() {
-    let base = chain(5, 1);
+fn bug_183_the_next_request_sent_too_early_does_no_harm() {
+    let headers = chain(4000, 1);
+    let server = Server::new(&headers);
     let mut manager = manager();
-    feed(&mut manager, ALICE, &base);
-    let siblings: Vec<_> = (2..6).map(|tag| branch(&base[4], 1, tag)[0]).collect();
-    for sibling in &siblings {
-        let log = feed(&mut manager, BOB, &[*sibling]);
-        assert_eq!((log.accepted[0].count, log.accepted[0].last), (1, id(sibling)));
-        assert_eq!(feed(&mut manager, CAROL, &[*sibling]).hashed, 0, "known by its bytes");
+    // Two requests before anything is hashed: the same locator, the same answer.
+    let mut log = Log::default();
+    for _ in 0..2 {
+        log.queue(manager.queue_headers(ALICE, &server.answer(&manager.locator()), NOW).unwrap());
     }
-    assert_eq!(manager.len(), 6 + 4);
-    assert!(siblings.iter().all(|sibling| manager.find(sibling) == Some((id(sibling), Height(6)))));
+    let log = log.finish(&mut manager);
+    let counts: Vec<_> = log.accepted.iter().map(|accepted| accepted.count).collect();
+    assert_eq!(counts, [2000, 0]);
+    // Both lead on to the same next request, which is not the last one again.
+    for accepted in &log.accepted {
+        assert!(accepted.full);
+        assert_eq!(server.answer(&manager.locator_from(&accepted.last)), headers[2000..]);
+    }
 }
 
 #[test]
-fn bug_189_a_branch_from_the_very_tip_is_an_extension() {
-    let base = chain(10, 1);
+fn bug_184_an_old_batch_again_leads_on_from_its_own_end() {
+    let headers = chain(4000, 1);
     let mut manager = manager();
-    feed(&mut manager, ALICE, &base);
-    let tip = id(&base[9]);
-    assert_eq!(manager.fork_point(&tip, &tip), Some(Height(10)));
-    let log = feed(&mut manager, BOB, &branch(&base[9], 1, 2));
-    assert_eq!(log.best[0].fork, Height(10));
-    assert_eq!(manager.fork_point(&tip, &manager.best_hash()), Some(Height(10)));
+    headers.chunks(2000).for_each(|part| {
+        feed(&mut manager, ALICE, part);
+    });
+    let late = manager.queue_headers(BOB, &headers[..2000], NOW).unwrap().effects.accepted[0];
+    assert_eq!((late.count, late.last, late.last_height), (0, id(&headers[1999]), Height(2000)));
+    assert_eq!(manager.locator_from(&late.last)[0], late.last);
+    assert_eq!(manager.best_height(), Height(4000), "nothing went back");
 }
 
 #[test]
-fn bug_193_headers_up_to_the_fork_stay_after_a_resync() {
-    let base = chain(30, 1);
-    let mut manager = manager_with(HeadersConfig { spot_checks: 0, ..config() });
-    feed(&mut manager, ALICE, &base[..20]);
-    feed(&mut manager, ALICE, &with_false_claim(&base[20..], 3));
-    assert_eq!(manager.best_height(), Height(23));
-    let log = feed(&mut manager, BOB, &base[23..]);
-    assert_eq!(log.accepted[0].count, 7, "what follows the fork attaches");
-}
-
-#[test]
-fn bug_194_there_are_no_gaps_to_walk_through() {
-    let (a, b) = (chain(40, 1), chain(40, 2));
+fn bug_186_a_hundred_orphans_are_worth_one_request() {
+    let headers = chain(101, 1);
     let mut manager = manager();
-    feed(&mut manager, ALICE, &a);
-    assert!(matches!(manager.queue_headers(BOB, &b[20..], NOW), Err(HeadersError::Unconnected { .. })));
-    assert_eq!(manager.fork_point(&id(&a[39]), &id(&b[39])), None, "unknown is not height 0");
-    feed(&mut manager, BOB, &b);
-    assert_eq!(manager.fork_point(&id(&a[39]), &id(&b[39])), Some(Height(0)));
+    let locator = manager.locator();
+    for (orphan, parent) in headers[1..].iter().zip(&headers) {
+        let error = manager.queue_headers(ALICE, &[*orphan], NOW).unwrap_err();
+        assert_eq!((error.misbehaviour(), error), (None, HeadersError::Unconnected { prev: id(parent) }));
+    }
+    assert_eq!((manager.len(), manager.outstanding_jobs().len()), (1, 0), "they leave nothing behind");
+    assert_eq!(manager.locator(), locator, "they would all be asked for alike");
+    assert_eq!(sync(&mut manager, &Server::new(&headers)), 1);
+    assert!(headers.iter().all(|header| manager.find(header).is_some()));
 }
 
 #[test]

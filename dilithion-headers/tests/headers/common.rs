@@ -62,6 +62,7 @@ pub(crate) fn config() -> HeadersConfig {
         timestamp_rules_height: None,
         difficulty: Rules::only(RETARGET, CompactTarget(EASY)),
         enforce_bits_above: None,
+        minimum_chain_work: Work::ZERO,
         checkpoints: Vec::new(),
     }
 }

@@ -7,6 +7,7 @@ mod bugs;
 mod checkpoints;
 mod common;
 mod false_claims;
+mod fork_bugs;
 mod model;
 mod pipeline;
 mod recorded;
