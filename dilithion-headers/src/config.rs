@@ -1,7 +1,7 @@
 //! What differs between networks and operators.
 
-use dilithion_pow::CompactTarget;
 use dilithion_pow::difficulty::{Asert, MAX_ADJUSTMENT_V2, Retarget, RetargetV2, Rules};
+use dilithion_pow::{CompactTarget, Work};
 use dilithion_wire::{BlockHash, ChainParams, Checkpoint, Height, MAX_HEADERS_PER_MESSAGE};
 
 use crate::JobPriority;
@@ -46,6 +46,9 @@ pub struct HeadersConfig {
     pub difficulty: Rules,
     /// They are enforced above this height; `None`: never (spec: consensus §0).
     pub enforce_bits_above: Option<Height>,
+    /// Work below which a chain is not the network's; see
+    /// [`has_minimum_work`](crate::HeadersManager::has_minimum_work).
+    pub minimum_chain_work: Work,
     /// Known ids, ascending by height.
     pub checkpoints: Vec<Checkpoint>,
 }
@@ -82,6 +85,7 @@ impl HeadersConfig {
             timestamp_rules_height: consensus.timestamp_rules_height,
             difficulty: difficulty(params),
             enforce_bits_above: consensus.enforce_bits_above,
+            minimum_chain_work: Work::ZERO,
             checkpoints: params.checkpoints.clone(),
         }
     }

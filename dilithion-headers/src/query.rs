@@ -33,6 +33,12 @@ impl HeadersManager {
         self.best().work
     }
 
+    /// Whether the best chain has the work that the configuration asks for: until then no block of it is worth a download.
+    #[must_use]
+    pub fn has_minimum_work(&self) -> bool {
+        self.best_work() >= self.config.minimum_chain_work
+    }
+
     /// Greatest height of the best chain at and below which every id is verified.
     #[must_use]
     pub fn ready_height(&self) -> Height {

@@ -7,7 +7,7 @@ use dilithion_headers::{
     HeadersManager, Queued,
 };
 use dilithion_pow::difficulty::{Retarget, Rules};
-use dilithion_pow::{CompactTarget, PowHash};
+use dilithion_pow::{CompactTarget, PowHash, Work};
 use dilithion_wire::{BlockHash, BlockHeader, Height, MerkleRoot, PeerId, sha3_256};
 
 /// Half of all hashes meet it.

@@ -23,7 +23,7 @@ const MAX_ANNOUNCED_HEADERS: usize = 8;
 impl Coordinator {
     /// Gives the window the next heights of the header chain, as far ahead as memory allows.
     pub(super) fn schedule_blocks(&mut self) {
-        if self.is_off_best_chain() {
+        if self.is_off_best_chain() || !self.headers.has_minimum_work() {
             return;
         }
         let ahead = Height(self.tip.0.0.saturating_add(DOWNLOAD_AHEAD));

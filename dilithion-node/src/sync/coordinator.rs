@@ -249,15 +249,21 @@ impl Coordinator {
         let chain = self.tip.0;
         let best = self.headers.best_height();
         let caught_up = self.headers_caught_up(now);
-        let blocks_missing = best > chain || self.is_off_best_chain();
+        // Until there is a chain of enough work, the search for one goes on.
+        let enough = self.headers.has_minimum_work();
+        let blocks_missing = enough && (best > chain || self.is_off_best_chain());
         match self.state {
             Idle if blocks_missing || self.peers.values().any(|peer| peer.claimed_height > chain) => {
                 Some(Connecting)
             }
             Connecting => Some(HeadersSync),
-            HeadersSync if best.0 > chain.0.saturating_add(HEADERS_AHEAD_TO_DOWNLOAD) => Some(BlocksDownload),
+            HeadersSync if enough && best.0 > chain.0.saturating_add(HEADERS_AHEAD_TO_DOWNLOAD) => {
+                Some(BlocksDownload)
+            }
             HeadersSync if blocks_missing && !self.is_exchanging_headers(now) => Some(BlocksDownload),
-            HeadersSync | BlocksDownload | BlocksValidate if caught_up && !blocks_missing => Some(Complete),
+            HeadersSync | BlocksDownload | BlocksValidate if enough && caught_up && !blocks_missing => {
+                Some(Complete)
+            }
             BlocksDownload if caught_up && self.everything_received() => Some(BlocksValidate),
             BlocksValidate if !self.everything_received() => Some(BlocksDownload),
             Complete if self.has_fallen_behind() => Some(HeadersSync),

@@ -186,6 +186,33 @@ fn import_nothing(datadir: &Path) {
 }
 
 #[test]
+fn bench_pow_measures_light_hashes() {
+    let bench = |arguments: &[&str]| {
+        let mut program = program();
+        program.args(["bench", "pow", "--threads", "1", "--seconds", "0.1"]).args(arguments);
+        program
+    };
+    let shown: Value = serde_json::from_str(&stdout_of(&mut bench(&["--json"]))).unwrap();
+    let keys: Vec<_> = shown.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut expected = [
+        "mode", "threads", "pages", "seconds", "hashes", "hashes_per_second", "ns_per_hash", "dataset_seconds",
+        "memory_bytes",
+    ];
+    expected.sort_unstable();
+    assert_eq!(keys, expected);
+    assert_eq!((&shown["mode"], &shown["threads"]), (&"light".into(), &1.into()));
+    assert!(shown["hashes"].as_u64().unwrap() > 0 && shown["hashes_per_second"].as_f64().unwrap() > 0.0);
+    assert!(shown["dataset_seconds"].is_null());
+
+    let text = stdout_of(&mut bench(&[]));
+    assert!(text.starts_with("light mode, 1 threads, ") && text.ends_with("ns per hash"), "{text}");
+    for wrong in [["--mode", "auto"], ["--mode", "quick"], ["--seconds", "-1"]] {
+        let output = program().args(["bench", "pow"]).args(wrong).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+    }
+}
+
+#[test]
 fn the_demo_syncs_two_nodes_and_exits_with_0() {
     let shown = stdout_of(&mut program());
     assert!(shown.contains("All three nodes are at height 500"), "{shown}");

@@ -38,6 +38,20 @@ fn a_node_one_to_a_hundred_blocks_behind_downloads() {
     }
 }
 
+/// A chain of too little work is somebody's invention: its headers are kept, its blocks are not asked for.
+#[test]
+fn blocks_of_a_chain_without_the_minimum_of_work_are_not_downloaded() {
+    let chain = MockChain::new(300, 1);
+    let weak = MockChain::new(100, 1).extend(150, 2);
+    let mut net = Net::with_minimum_work_of(&chain);
+    net.connect(A, Behaviour::Honest(weak));
+    net.run_for(Duration::from_secs(60));
+    assert_eq!((net.tip(), net.blocks_requested), (Height(0), 0));
+    net.connect(B, Behaviour::Honest(chain.clone()));
+    net.run();
+    net.assert_synced_to(&chain);
+}
+
 /// Bug 147: a chain whose length is a multiple of a full message needs one more request.
 #[test]
 fn bug_147_full_batches_are_followed_up() {

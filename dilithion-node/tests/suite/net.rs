@@ -9,6 +9,7 @@ use dilithion_node::clock::Now;
 use dilithion_node::sync::{
     Action, BlockFault, BlockToConnect, Coordinator, CoordinatorConfig, Event, IbdState,
 };
+use dilithion_pow::{CompactTarget, Work};
 use dilithion_wire::{
     BlockHash, BlockHeader, ChainParams, Checkpoint, Height, InventoryKind, Message, PeerId,
 };
@@ -131,8 +132,23 @@ impl Net {
         Self::with_config(&chain, config)
     }
 
+    /// That downloads no chain of less work than this one.
+    pub fn with_minimum_work_of(chain: &MockChain) -> Self {
+        let minimum_chain_work = chain
+            .headers
+            .iter()
+            .fold(Work::ZERO, |work, header| work.saturating_add(CompactTarget(header.bits).work()));
+        let headers =
+            HeadersConfig { seed: 7, minimum_chain_work, ..HeadersConfig::from_params(&chain.params) };
+        Self::with_configs(chain, CoordinatorConfig::default(), headers)
+    }
+
     fn with_config(chain: &MockChain, config: CoordinatorConfig) -> Self {
         let headers = HeadersConfig { seed: 7, ..HeadersConfig::from_params(&chain.params) };
+        Self::with_configs(chain, config, headers)
+    }
+
+    fn with_configs(chain: &MockChain, config: CoordinatorConfig, headers: HeadersConfig) -> Self {
         let genesis = (Height::GENESIS, chain.ids[0]);
         let headers = HeadersManager::new(headers, chain.headers[0], chain.ids[0]);
         Self {
