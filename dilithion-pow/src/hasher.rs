@@ -3,6 +3,7 @@
 mod mock;
 
 use std::fmt;
+use std::time::Duration;
 
 pub use mock::MockHasher;
 
@@ -28,6 +29,12 @@ pub trait Hasher: Send + Sync + 'static {
         let _ = queued;
     }
 
+    /// Hears from time to time what time it is (monotonic, since any start), so that it may give back what it
+    /// has not needed for long. Must return at once.
+    fn tick(&self, now: Duration) {
+        let _ = now;
+    }
+
     /// What to show about the function itself.
     fn stats(&self) -> HasherStats {
         HasherStats::default()
@@ -51,7 +58,8 @@ pub struct HasherStats {
     pub pages: Option<Pages>,
     /// The dataset under construction: per cent done.
     pub dataset_percent: Option<u8>,
-    /// Why it works like this, where that needs a word (no memory for the dataset, for instance).
+    /// Why it works like this, where that needs a word: the backlog, rate and memory that made it turn fast, the
+    /// rest that made it light again, or what is missing.
     pub reason: Option<String>,
 }
 

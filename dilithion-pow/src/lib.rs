@@ -8,6 +8,7 @@
 //!   [`MockHasher`] one for tests.
 //! * [`PowPool`]: threads that hash the most urgent [`Job`] first, fair to all sources; [`PowStats`] tells
 //!   how it goes.
+//! * [`Throughput`]: how fast this machine hashes.
 //! * [`PowError`]: why hashing cannot start.
 //!
 //! There is no clock, socket or log line here. A hash that takes milliseconds never runs on the caller's
@@ -50,7 +51,10 @@ pub use mode::PowMode;
 #[cfg(feature = "tokio")]
 pub use pool::HashStream;
 pub use pool::{HashBatch, HashPanic, HashResult, Job, PoolConfig, PowPool, PowStats, Priority, Queued};
-pub use randomx::{AUTO_BACKLOG, AUTO_MEMORY_BYTES, DILITHION_KEY, Pages, RandomX, RandomXOptions};
+pub use randomx::{
+    AUTO_BACKLOG, AUTO_IDLE, AUTO_MEMORY_BYTES, DILITHION_KEY, Pages, RandomX, RandomXOptions, Throughput,
+    ThroughputError, ThroughputOptions,
+};
 pub use target::{CompactTarget, Target};
 pub use work::Work;
 

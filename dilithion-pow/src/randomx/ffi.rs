@@ -17,6 +17,9 @@ pub(super) const DATASET_ITEM_BYTES: usize = 64;
 /// Bytes of a cache: `RANDOMX_ARGON_MEMORY`, 262144 KiB.
 pub(super) const CACHE_BYTES: usize = 256 * 1024 * 1024;
 
+/// Bytes of a machine's scratchpad: `RANDOMX_SCRATCHPAD_L3`.
+pub(super) const SCRATCHPAD_BYTES: usize = 2 * 1024 * 1024;
+
 /// `randomx_flags`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
@@ -24,8 +27,10 @@ pub(super) struct Flags(pub(super) c_uint);
 
 impl Flags {
     pub(super) const LARGE_PAGES: Self = Self(1);
+    pub(super) const HARD_AES: Self = Self(2);
     pub(super) const FULL_MEM: Self = Self(4);
     pub(super) const JIT: Self = Self(8);
+    pub(super) const SECURE: Self = Self(16);
 
     pub(super) const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)

@@ -4,8 +4,8 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use super::cache::Cache;
-use super::dataset::Dataset;
-use super::ffi::{self, Flags, RawVm};
+use super::dataset::{DATASET_BYTES, Dataset};
+use super::ffi::{self, CACHE_BYTES, Flags, RawVm};
 use super::pages::Pages;
 use crate::{PowError, PowHash, PowMode};
 
@@ -24,6 +24,14 @@ impl Memory {
         }
     }
 
+    /// Bytes of it.
+    pub(super) const fn bytes(&self) -> usize {
+        match self {
+            Self::Light(_) => CACHE_BYTES,
+            Self::Fast(_) => DATASET_BYTES,
+        }
+    }
+
     pub(super) fn pages(&self) -> Pages {
         match self {
             Self::Light(cache) => cache.pages(),
@@ -32,14 +40,16 @@ impl Memory {
     }
 }
 
-/// A machine with 2 MiB of scratchpad of its own. Stays on its thread: a raw pointer is neither `Send` nor
-/// `Sync`.
+/// A machine with a scratchpad of its own. One thread at a time has it: a raw pointer is not `Sync`.
 #[derive(Debug)]
 pub(super) struct Vm {
     raw: NonNull<RawVm>,
     /// Kept as long as the machine reads it.
-    memory: Memory,
+    _memory: Memory,
 }
+
+// SAFETY: the library keeps no state per thread, so the machine may be used and released on any thread.
+unsafe impl Send for Vm {}
 
 impl Vm {
     pub(super) fn new(memory: Memory, flags: Flags) -> Result<Self, PowError> {
@@ -48,11 +58,11 @@ impl Vm {
             Memory::Fast(dataset) => (flags | Flags::FULL_MEM, ptr::null_mut(), dataset.as_ptr()),
         };
         // SAFETY: a light machine gets a filled cache, one with `FULL_MEM` a filled dataset. Both are live,
-        // and `memory` keeps them so. The flags other than `FULL_MEM` are some of those that the library
-        // recommends for this machine.
+        // and `memory` keeps them so. The flags other than `FULL_MEM` and `SECURE` are some of those that the
+        // library recommends for this machine, and `SECURE` is for any.
         let raw = unsafe { ffi::randomx_create_vm(flags, cache, dataset) };
         let raw = NonNull::new(raw).ok_or(PowError::VmCreation { flags: flags.0 })?;
-        Ok(Self { raw, memory })
+        Ok(Self { raw, _memory: memory })
     }
 
     pub(super) fn hash(&mut self, input: &[u8]) -> PowHash {
@@ -68,10 +78,6 @@ impl Vm {
             );
         };
         hash
-    }
-
-    pub(super) const fn mode(&self) -> PowMode {
-        self.memory.mode()
     }
 }
 
