@@ -1,10 +1,10 @@
 //! What a computed hash brings about.
 
-use dilithion_wire::{BlockHash, Checkpoint, Height, Misbehaviour, PeerId};
+use dilithion_wire::{BlockHash, BlockHeader, Checkpoint, Height, Misbehaviour, PeerId};
 
 use crate::batch::Batch;
 use crate::manager::{PendingProof, Place};
-use crate::structure::meets_target;
+use crate::structure::{check_batch, meets_target};
 use crate::tree::{Claim, NodeId};
 use crate::{
     BelowCheckpoint, Dropped, Effects, FalseClaim, HashJob, HashToken, HeadersError, HeadersManager,
@@ -66,13 +66,20 @@ impl HeadersManager {
             }
         };
         let Place { parent, known } = place;
-        if known < batch.headers.len()
-            && let Err(error) = self.check_branch(parent)
+        let new = batch.headers.get(known..).unwrap_or_default();
+        if !new.is_empty()
+            && let Err(error) = self.check_branch(parent).and_then(|()| self.check_again(parent, new))
         {
             return give_up(batch.peer, error, effects);
         }
         let last = self.add(batch, place, effects);
         effects.accepted.push(self.accepted(batch.peer, batch.headers.len() - known, last, batch.full));
+    }
+
+    /// Checks headers that were checked when they came, as the headers before them may have turned out to be others. What
+    /// was not too far ahead of our clock then is not now.
+    fn check_again(&self, parent: NodeId, headers: &[BlockHeader]) -> Result<(), HeadersError> {
+        check_batch(&self.config, &self.tree, parent, headers, u64::MAX)
     }
 
     /// Turns the new headers of a batch into nodes; returns the last.

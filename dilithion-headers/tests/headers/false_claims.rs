@@ -1,6 +1,6 @@
 //! Liars lose their headers, and only theirs.
 
-use dilithion_headers::{HeadersConfig, HeadersError, JobPriority};
+use dilithion_headers::{HeaderFault, HeadersConfig, HeadersError, JobPriority};
 use dilithion_wire::{BlockHeader, Height, MerkleRoot, Misbehaviour};
 
 use crate::common::*;
@@ -233,4 +233,31 @@ fn a_ring_of_claims_is_a_lie() {
     let log = feed(&mut manager, ALICE, &headers);
     assert_eq!(log.false_claims[0].peer, ALICE);
     assert_eq!(manager.len(), 1);
+}
+
+/// The header before a batch turns out to be another while the batch waits: what it was checked against is gone.
+#[test]
+fn a_batch_is_checked_against_the_parent_that_it_turns_out_to_have() {
+    let late = mine(BlockHeader { time: genesis().time + 1000 * SPACING, ..chain(1, 1)[0] });
+    // Bob builds on it with a time that is too old for a child of it.
+    let mut child = BlockHeader { time: genesis().time + 2 * SPACING, ..branch(&late, 1, 2)[0] };
+    child = mine(child);
+    let on_late = [&[child], branch(&child, 1, 2).as_slice()].concat();
+
+    // Alice claims the id for a header with an earlier time, under which the child is fine.
+    let forged = BlockHeader { time: genesis().time + SPACING, ..late };
+    let mut manager = manager_with(gullible());
+    let mut alices = queue(&mut manager, ALICE, &[&[forged], branch(&late, 1, 3).as_slice()].concat());
+    alices.decide(&mut manager);
+    assert_eq!(manager.best_height(), Height(2));
+    let bobs = queue(&mut manager, BOB, &on_late);
+    assert_eq!(alices.finish(&mut manager).false_claims.len(), 1);
+    assert_eq!(feed(&mut manager, CAROL, &[late]).accepted.len(), 1);
+
+    let bobs = bobs.finish(&mut manager);
+    assert!(bobs.accepted.is_empty());
+    let median = late.time;
+    let fault = HeaderFault::TimeTooOld { time: child.time, median };
+    assert_eq!(bobs.dropped[0].error, HeadersError::BadHeader { height: Height(2), fault });
+    assert_eq!(manager.best_height(), Height(1));
 }
