@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use dilithion_pow::{
     HEADER_BYTES, HashResult, HashWorker, Hasher, Job, MockHasher, PoolConfig, PowError, PowHash, PowPool,
@@ -386,4 +387,20 @@ impl HashWorker for FallibleWorker {
         assert!(*input != header(Fallible::PANIC), "bad header");
         [input[0]; 32]
     }
+}
+
+/// Nothing is lost between the hashes: 2000 headers of 75 ms on four threads take what four threads need for them. Run it by
+/// hand, it takes 38 seconds: `cargo test -p dilithion-pow --test pool -- --ignored`.
+#[test]
+#[ignore = "measures time"]
+fn two_thousand_slow_hashes_take_their_time_and_no_more() {
+    const COUNT: usize = 2000;
+    const DELAY: Duration = Duration::from_millis(75);
+    const THREADS: usize = 4;
+    let (pool, _) = pool_with(THREADS, MockHasher::default().with_delay(DELAY));
+    let headers: Vec<_> = (0..COUNT as u64).map(header).collect();
+    let begun = Instant::now();
+    assert_eq!(pool.hash_all(&headers).map(|hashes| hashes.len()), Ok(COUNT));
+    let (taken, needed) = (begun.elapsed().as_secs_f64(), (DELAY * 2000 / 4).as_secs_f64());
+    assert!((taken / needed - 1.0).abs() < 0.05, "{taken:.2} s instead of {needed:.2} s");
 }
