@@ -69,6 +69,12 @@ pub enum Command {
         /// The network and its data.
         chain: ChainArgs,
     },
+    /// Measure how fast this machine is
+    Bench {
+        #[command(subcommand)]
+        /// What to measure.
+        what: BenchWhat,
+    },
     /// Sync two fresh nodes from a third on this machine and show how
     Demo,
 }
@@ -117,6 +123,26 @@ pub enum QueryWhat {
     Latest,
     /// Number, sum and SHA3-256 digest of all unspent outputs
     UtxoDigest,
+}
+
+/// What `bench` measures.
+#[derive(Debug, Subcommand)]
+pub enum BenchWhat {
+    /// RandomX hashes per second
+    Pow {
+        /// With the 256 MiB cache, or with the 2 GiB dataset, which is built first
+        #[arg(long, value_name = "light|fast", default_value = "light")]
+        mode: PowMode,
+        /// Hash threads [default: one per core]
+        #[arg(long, value_name = "N")]
+        threads: Option<NonZeroUsize>,
+        /// How long to hash
+        #[arg(long, value_name = "S", default_value_t = 10.0)]
+        seconds: f64,
+        /// Print a JSON object on one line
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// A built-in network.

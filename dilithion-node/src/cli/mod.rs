@@ -3,6 +3,7 @@
 //! This module is the part of the crate that prints and that uses `anyhow`; the rest is a library.
 
 mod args;
+mod bench;
 mod chain_files;
 mod check_chain;
 mod demo;
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-pub use args::{ChainArgs, Cli, Command, InspectWhat, Network, QueryWhat, RunArgs};
+pub use args::{BenchWhat, ChainArgs, Cli, Command, InspectWhat, Network, QueryWhat, RunArgs};
 
 /// Exit code of a command that failed.
 const FAILURE: u8 = 1;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Inspect { what, chain } => inspect::inspect(&what, &chain),
         Command::Query { what, chain } => query::query(&what, &chain),
         Command::CheckChain { pow, chain } => check_chain::check_chain(pow, &chain),
+        Command::Bench { what } => bench::bench(&what),
         Command::Demo => demo::demo(),
     };
     match done {

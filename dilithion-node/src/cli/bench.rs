@@ -1,0 +1,24 @@
+//! `bench`: how fast this machine is.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use dilithion_pow::{PowMode, Throughput, ThroughputOptions};
+
+use super::term::say;
+use super::{BadInput, BenchWhat};
+
+pub(super) fn bench(what: &BenchWhat) -> anyhow::Result<()> {
+    let BenchWhat::Pow { mode, threads, seconds, json } = *what;
+    if mode == PowMode::Auto {
+        return Err(BadInput("--mode is light or fast here".to_owned()).into());
+    }
+    let duration =
+        Duration::try_from_secs_f64(seconds).map_err(|error| BadInput(format!("--seconds: {error}")))?;
+    let mut options = ThroughputOptions { threads, duration, ..ThroughputOptions::default() };
+    options.randomx.mode = mode;
+    let start = Instant::now();
+    let measured = Throughput::measure(options, || start.elapsed()).context("cannot measure")?;
+    say(&if json { measured.to_json() } else { measured.to_string() });
+    Ok(())
+}
