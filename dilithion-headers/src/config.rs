@@ -60,9 +60,9 @@ impl HeadersConfig {
     pub const MAX_PENDING_PER_PEER: usize = 2;
     /// Default of [`max_pending`](Self::max_pending): two for each of 125 connections.
     pub const MAX_PENDING: usize = 250;
-    /// Default of [`max_unverified_per_peer`](Self::max_unverified_per_peer): about 20 MB.
+    /// Default of [`max_unverified_per_peer`](Self::max_unverified_per_peer): about 16 MB.
     pub const MAX_UNVERIFIED_PER_PEER: usize = 32 * MAX_HEADERS_PER_MESSAGE;
-    /// Default of [`max_unverified`](Self::max_unverified): about 80 MB.
+    /// Default of [`max_unverified`](Self::max_unverified): about 65 MB.
     pub const MAX_UNVERIFIED: usize = 4 * Self::MAX_UNVERIFIED_PER_PEER;
 
     /// How far a header's time may be ahead under mainnet's later rules for times (spec: consensus §12).
