@@ -11,11 +11,14 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::{Header, bare, headers, pool, randomx, safe, thread_counts, with_fast};
 
-/// Rounds; the median is told.
-const ROUNDS: usize = 15;
+/// Rounds.
+const ROUNDS: usize = 24;
 
 /// Hashes of each thread in a round.
 const HASHES: u32 = 8;
+
+/// Hashes all headers.
+type Variant<'a> = Box<dyn Fn() -> Vec<PowHash> + 'a>;
 
 /// Prints the ratios. `cargo test` runs one round of the first.
 pub(crate) fn print() {
@@ -39,42 +42,38 @@ fn compare(mode: PowMode, threads: std::num::NonZeroUsize, rounds: usize) {
     let pool = pool(threads, randomx(mode));
     let of_pool = || pool.hash_all(&work).expect("no panic");
 
-    let expected = of_pool();
-    assert_eq!(bare.run(), expected);
+    let mut variants: Vec<(&str, Variant<'_>)> =
+        vec![("the pool itself", Box::new(of_pool)), ("the bare library", Box::new(|| bare.run()))];
     if let Some(safe) = &safe {
-        assert_eq!(safe.run(), expected);
+        variants.push(("randomx-rs on small pages", Box::new(|| safe.run())));
     }
-    let mut ratios: [Vec<f64>; 2] = Default::default();
-    let mut times = Vec::new();
+    let expected = of_pool();
+    assert!(variants.iter().all(|(_, run)| run() == expected), "hashes differ");
+
+    let mut times = vec![Vec::new(); variants.len()];
     for round in 0..rounds {
-        // Who goes first changes, so that nobody always follows the same.
-        let (of_bare, of_pool) = if round % 2 == 0 {
-            let of_bare = cpu_time(|| bare.run());
-            (of_bare, cpu_time(of_pool))
-        } else {
-            let of_pool = cpu_time(of_pool);
-            (cpu_time(|| bare.run()), of_pool)
-        };
-        ratios[0].push(of_bare.as_secs_f64() / of_pool.as_secs_f64());
-        times.push(of_pool.as_secs_f64());
-        if let Some(safe) = &safe {
-            ratios[1].push(cpu_time(|| safe.run()).as_secs_f64() / of_pool.as_secs_f64());
+        // Who goes first changes, so that nobody has an advantage of it.
+        for turn in 0..variants.len() {
+            let variant = (round + turn) % variants.len();
+            times[variant].push(cpu_time(&variants[variant].1).as_secs_f64());
         }
     }
-    let per_hash = median(times) * 1e3 / f64::from(per_thread) / f64::from(u32::try_from(count).unwrap_or(1));
-    println!(
-        "{mode}, {threads} threads, {}: {per_hash:.2} ms of CPU time per hash; speed of the pool, median of {rounds} rounds:",
-        pool.stats().hasher,
-    );
-    let names = ["the bare library", "randomx-rs on small pages"];
-    for (name, ratios) in names.into_iter().zip(ratios).filter(|(_, ratios)| !ratios.is_empty()) {
-        println!("  {:.3} of {name}", median(ratios));
+    let hashes = f64::from(u32::try_from(work.len()).expect("few hashes"));
+    let per_hash = quartiles(&times[0])[1] * 1e3 / hashes;
+    let hasher = pool.stats().hasher;
+    println!("{threads} threads, {hasher}: {per_hash:.2} ms of CPU time per hash; {rounds} rounds");
+    for ((name, _), of_variant) in variants.iter().zip(&times).skip(1) {
+        let ratios: Vec<_> = of_variant.iter().zip(&times[0]).map(|(other, pool)| other / pool).collect();
+        let [low, median, high] = quartiles(&ratios);
+        println!("  speed of the pool: {median:.3} of {name} (half of the rounds: {low:.3} to {high:.3})");
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The values that a quarter, half and three quarters of all do not exceed.
+fn quartiles(values: &[f64]) -> [f64; 3] {
+    let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    [1, 2, 3].map(|quarter| values[values.len() * quarter / 4])
 }
 
 /// CPU time of all threads.
