@@ -1,12 +1,13 @@
 //! `bench`: how fast this machine is.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use dilithion_pow::{PowMode, Throughput, ThroughputOptions};
 
 use super::term::say;
 use super::{BadInput, BenchWhat};
+use crate::clock::{Clock, SystemClock};
 
 pub(super) fn bench(what: &BenchWhat) -> anyhow::Result<()> {
     let BenchWhat::Pow { mode, threads, seconds, json } = *what;
@@ -17,8 +18,8 @@ pub(super) fn bench(what: &BenchWhat) -> anyhow::Result<()> {
         Duration::try_from_secs_f64(seconds).map_err(|error| BadInput(format!("--seconds: {error}")))?;
     let mut options = ThroughputOptions { threads, duration, ..ThroughputOptions::default() };
     options.randomx.mode = mode;
-    let start = Instant::now();
-    let measured = Throughput::measure(options, || start.elapsed()).context("cannot measure")?;
+    let clock = SystemClock::new();
+    let measured = Throughput::measure(options, || clock.now().mono).context("cannot measure")?;
     say(&if json { measured.to_json() } else { measured.to_string() });
     Ok(())
 }

@@ -195,7 +195,14 @@ fn bench_pow_measures_light_hashes() {
     let shown: Value = serde_json::from_str(&stdout_of(&mut bench(&["--json"]))).unwrap();
     let keys: Vec<_> = shown.as_object().unwrap().keys().map(String::as_str).collect();
     let mut expected = [
-        "mode", "threads", "pages", "seconds", "hashes", "hashes_per_second", "ns_per_hash", "dataset_seconds",
+        "mode",
+        "threads",
+        "pages",
+        "seconds",
+        "hashes",
+        "hashes_per_second",
+        "ns_per_hash",
+        "dataset_seconds",
         "memory_bytes",
     ];
     expected.sort_unstable();

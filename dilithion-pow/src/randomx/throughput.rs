@@ -35,9 +35,11 @@ impl Default for ThroughputOptions {
 /// Hashes per second of this machine, and what they were computed with.
 ///
 /// ```no_run
+/// use std::time::Instant;
+///
 /// use dilithion_pow::{Throughput, ThroughputOptions};
 ///
-/// let start = std::time::Instant::now();
+/// let start = Instant::now();
 /// let measured = Throughput::measure(ThroughputOptions::default(), || start.elapsed())?;
 /// println!("{measured}");
 /// # Ok::<(), dilithion_pow::ThroughputError>(())
