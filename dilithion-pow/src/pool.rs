@@ -13,6 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use thiserror::Error;
@@ -176,6 +177,12 @@ impl<T: Send + 'static> PowPool<T> {
         let headers = headers.iter().copied();
         let len = self.enqueue_batch(None, Priority::Tip, headers, &Reply::Thread(reply), &abandoned);
         HashBatch::new(answers, len, abandoned).collect()
+    }
+
+    /// Lets the hasher know what time it is (monotonic, since any start), so that it gives back what it has not needed for
+    /// long. Once a second is enough.
+    pub fn tick(&self, now: Duration) {
+        self.shared.hasher.tick(now);
     }
 
     /// The pool at this moment.

@@ -123,6 +123,26 @@ fn an_abandoned_batch_is_not_hashed() {
 }
 
 #[test]
+fn the_hasher_hears_what_time_it_is() {
+    struct Clocked(Sender<Duration>);
+
+    impl Hasher for Clocked {
+        fn worker(&self) -> Result<Box<dyn HashWorker>, PowError> {
+            MockHasher::default().worker()
+        }
+
+        fn tick(&self, now: Duration) {
+            self.0.send(now).unwrap();
+        }
+    }
+
+    let (ticked, ticks) = mpsc::channel();
+    let (pool, _) = pool_with(1, Clocked(ticked));
+    pool.tick(Duration::from_secs(7));
+    assert_eq!(ticks.try_iter().collect::<Vec<_>>(), [Duration::from_secs(7)]);
+}
+
+#[test]
 fn a_cancelled_batch_ends() {
     let (pool, _, open) = gated();
     let batch = pool.hash_batch(1, Priority::Claims, [header(1), header(2)]);

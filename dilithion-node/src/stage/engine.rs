@@ -143,6 +143,7 @@ impl Worker {
             // Ticks are due whether events come or not: time-outs must not wait for a quiet moment.
             if now >= next_tick {
                 self.dirty |= self.handle(Event::Tick);
+                self.parts.pool.tick(now);
                 next_tick = now + MAX_TICK;
             }
             next_tick = next_tick.min(now + self.parts.coordinator.next_tick(now));
