@@ -147,7 +147,7 @@ impl fmt::Display for Throughput {
         let rate = self.hashes_per_second();
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let of_each = rate / (*threads).max(1) as f64;
-        writeln!(f, "{mode} mode, {threads} threads, {pages}, {} MiB", self.memory_bytes >> 20)?;
+        writeln!(f, "{mode} mode, threads: {threads}, {pages}, {} MiB", self.memory_bytes >> 20)?;
         if let Some(dataset) = self.dataset {
             writeln!(f, "dataset built in {:.1} s", dataset.as_secs_f64())?;
         }
@@ -241,7 +241,7 @@ mod tests {
         );
         assert_eq!(
             measured.to_string(),
-            "fast mode, 2 threads, transparent huge pages, 2084 MiB\n\
+            "fast mode, threads: 2, transparent huge pages, 2084 MiB\n\
              dataset built in 21.5 s\n\
              1000 hashes in 4.0 s\n\
              250.0 hashes/s, 125.0 on each thread, 4000000 ns per hash"
