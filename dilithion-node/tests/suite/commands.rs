@@ -212,7 +212,7 @@ fn bench_pow_measures_light_hashes() {
     assert!(shown["dataset_seconds"].is_null());
 
     let text = stdout_of(&mut bench(&[]));
-    assert!(text.starts_with("light mode, 1 threads, ") && text.ends_with("ns per hash"), "{text}");
+    assert!(text.starts_with("light mode, threads: 1, ") && text.ends_with("ns per hash"), "{text}");
     for wrong in [["--mode", "auto"], ["--mode", "quick"], ["--seconds", "-1"]] {
         let output = program().args(["bench", "pow"]).args(wrong).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{output:?}");
