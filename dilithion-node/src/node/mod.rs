@@ -16,7 +16,7 @@ use self::parts::check_genesis;
 pub use self::parts::{load_headers, open_chainstate, randomx};
 use crate::clock::{Clock, SystemClock};
 use crate::net::{ConnectionManager, PeerSnapshot, Peers};
-use crate::stage::{Engine, EngineHandle, EngineParts, StatusReceiver, Validator};
+use crate::stage::{Engine, EngineHandle, EngineParts, StatusReceiver, ValidatorThread};
 use crate::sync::{Coordinator, CoordinatorConfig, Event};
 
 /// A running node. Dropping it without [`Node::stop`] leaves its threads running.
@@ -158,7 +158,7 @@ impl Prepared {
             Arc::clone(&config.dialer),
         ));
         let limits = config.params.limits;
-        let validator = Validator::spawn(chain, limits, handle.clone()).map_err(NodeError::Thread)?;
+        let validator = ValidatorThread::spawn(chain, limits, handle.clone()).map_err(NodeError::Thread)?;
         let parts = EngineParts {
             coordinator,
             clock,

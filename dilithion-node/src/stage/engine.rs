@@ -11,7 +11,8 @@ use dilithion_pow::{Job, PowPool};
 use dilithion_wire::{Message, PeerId};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::validator::{Validator, ValidatorGone};
+use super::ValidatorThread;
+use super::validator_thread::ValidatorGone;
 use crate::clock::Clock;
 use crate::net::ConnectionManager;
 use crate::sync::{Action, Coordinator, Event, SyncStatus};
@@ -75,7 +76,7 @@ pub(crate) struct EngineParts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) connections: Arc<ConnectionManager>,
     pub(crate) pool: Arc<PowPool<HashToken>>,
-    pub(crate) validator: Validator,
+    pub(crate) validator: ValidatorThread,
     pub(crate) tip_height: Arc<AtomicU32>,
 }
 
@@ -177,15 +178,12 @@ impl Worker {
     fn perform(&self, action: Action) -> Result<(), ValidatorGone> {
         let EngineParts { connections, validator, .. } = &self.parts;
         match action {
+            Action::Store(job) => validator.push(job)?,
             Action::Send { peer, message } => self.send(peer, &message),
             Action::Hash(jobs) => self.hash(jobs),
             Action::CancelHashes { peer } => {
                 self.parts.pool.cancel(peer.0);
             }
-            Action::Connect(block) => validator.connect(block)?,
-            Action::DisconnectTo(height) => validator.disconnect_to(height)?,
-            Action::ForgetHeader(hash) => validator.forget_header(hash)?,
-            Action::StoreHeaders(headers) => validator.store_headers(headers)?,
             Action::Misbehaved { peer, misbehaviour } => connections.punish(peer, misbehaviour),
             Action::Disconnect { peer, reason } => {
                 tracing::info!("[P2P] Disconnecting peer {peer}: {reason}");

@@ -1,8 +1,12 @@
 //! The threads behind the network: the engine drives the coordinator, the validator owns the store.
 
 mod engine;
+mod store;
 mod validator;
+mod validator_thread;
 
 pub(crate) use engine::{Engine, EngineParts};
 pub use engine::{EngineHandle, StatusReceiver};
-pub(crate) use validator::Validator;
+pub use store::BlockStore;
+pub use validator::{BlockValidator, MAX_BATCH_BLOCKS, MAX_BATCH_BYTES};
+pub(crate) use validator_thread::ValidatorThread;

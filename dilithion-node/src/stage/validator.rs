@@ -1,121 +1,100 @@
-//! The block validator: the one thread that writes the store.
+//! The block validator: the one that writes the store. A plain state machine over a [`BlockStore`]; a thread drives it
+//! in a node, virtual time in the simulator.
 
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread::{self, JoinHandle};
+use std::collections::VecDeque;
 
-use dilithion_chain::{BlockError, Candidate, Chainstate, StoreError, StoredHeader};
+use dilithion_chain::{BlockError, Candidate, StoreError, StoredHeader};
 use dilithion_wire::{Block, BlockHash, Height, Limits};
 
-use super::EngineHandle;
-use crate::sync::{BlockFault, BlockToConnect, Event};
+use super::BlockStore;
+use crate::sync::{BlockFault, BlockToConnect, Event, StoreJob};
 
 /// Blocks that share one write transaction at most. A commit costs an fsync, so more is faster; a kill loses at most
 /// this many, which are fetched again.
-const MAX_BATCH_BLOCKS: usize = 200;
+pub const MAX_BATCH_BLOCKS: usize = 200;
 /// Payload bytes that share one write transaction at most, so that a batch of full blocks stays under a second.
-const MAX_BATCH_BYTES: usize = 8 << 20;
+pub const MAX_BATCH_BYTES: usize = 8 << 20;
 
-/// Work for the validator, done in order.
+/// Does the coordinator's work on a store.
 #[derive(Debug)]
-enum Job {
-    Connect(BlockToConnect),
-    DisconnectTo(Height),
-    ForgetHeader(BlockHash),
-    StoreHeaders(Vec<StoredHeader>),
-}
-
-/// A handle on the validator thread.
-#[derive(Debug)]
-pub(crate) struct Validator {
-    jobs: Sender<Job>,
-    thread: JoinHandle<Chainstate>,
-}
-
-/// The thread has ended, so its work cannot be done.
-#[derive(Debug)]
-pub(crate) struct ValidatorGone;
-
-impl Validator {
-    /// Starts the thread.
-    pub(crate) fn spawn(chain: Chainstate, limits: Limits, engine: EngineHandle) -> std::io::Result<Self> {
-        let (jobs, queue) = mpsc::channel();
-        let thread = thread::Builder::new().name("block-validator".to_owned()).spawn(move || {
-            Worker { chain, limits, engine, void_generation: None, failed: false }.run(&queue)
-        })?;
-        Ok(Self { jobs, thread })
-    }
-
-    pub(crate) fn connect(&self, block: BlockToConnect) -> Result<(), ValidatorGone> {
-        self.submit(Job::Connect(block))
-    }
-
-    pub(crate) fn disconnect_to(&self, height: Height) -> Result<(), ValidatorGone> {
-        self.submit(Job::DisconnectTo(height))
-    }
-
-    pub(crate) fn forget_header(&self, hash: BlockHash) -> Result<(), ValidatorGone> {
-        self.submit(Job::ForgetHeader(hash))
-    }
-
-    pub(crate) fn store_headers(&self, headers: Vec<StoredHeader>) -> Result<(), ValidatorGone> {
-        self.submit(Job::StoreHeaders(headers))
-    }
-
-    /// Finishes what is queued and closes the store.
-    pub(crate) fn stop(self) {
-        drop(self.jobs);
-        if self.thread.join().is_err() {
-            tracing::error!("the block validator panicked; the store is at its last commit");
-        }
-    }
-
-    fn submit(&self, job: Job) -> Result<(), ValidatorGone> {
-        self.jobs.send(job).map_err(|_| ValidatorGone)
-    }
-}
-
-struct Worker {
-    chain: Chainstate,
+pub struct BlockValidator<S> {
+    store: S,
     limits: Limits,
-    engine: EngineHandle,
+    jobs: VecDeque<StoreJob>,
     /// Blocks of this generation and older no longer follow the tip.
     void_generation: Option<u64>,
     /// The store failed; nothing is written any more.
     failed: bool,
 }
 
-impl Worker {
-    fn run(mut self, queue: &Receiver<Job>) -> Chainstate {
-        let mut next = queue.recv().ok();
-        while let Some(job) = next.take() {
-            let mut after = None;
-            if !self.failed {
-                let done = match job {
-                    Job::Connect(first) => {
-                        let (batch, rest) = gather(first, queue);
-                        after = rest;
-                        self.connect(batch)
-                    }
-                    Job::DisconnectTo(height) => self.disconnect_to(height),
-                    Job::ForgetHeader(hash) => self.forget_header(hash),
-                    Job::StoreHeaders(headers) => self.store_headers(&headers),
-                };
-                if let Err(error) = done {
-                    self.fail(&error);
-                }
+impl<S: BlockStore> BlockValidator<S> {
+    /// A validator of blocks within `limits`.
+    pub fn new(store: S, limits: Limits) -> Self {
+        Self { store, limits, jobs: VecDeque::new(), void_generation: None, failed: false }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Gives the store back; jobs that were not run are forgotten, as in a crash.
+    pub fn into_store(self) -> S {
+        self.store
+    }
+
+    /// Queues a job.
+    pub fn push(&mut self, job: StoreJob) {
+        self.jobs.push_back(job);
+    }
+
+    /// Whether nothing is queued.
+    pub fn is_idle(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    /// How many blocks the next step would connect: those at the front of the queue that may share a transaction.
+    pub fn next_batch_len(&self) -> usize {
+        let mut bytes = 0;
+        let fits = |job: &&StoreJob| match job {
+            StoreJob::Connect(block) if bytes < MAX_BATCH_BYTES => {
+                bytes += block.payload.len();
+                true
             }
-            next = after.or_else(|| queue.recv().ok());
+            _ => false,
+        };
+        self.jobs.iter().take(MAX_BATCH_BLOCKS).take_while(fits).count()
+    }
+
+    /// Does the next job, or as many blocks as share a transaction, and returns what to tell the coordinator.
+    pub fn step(&mut self) -> Vec<Event> {
+        let mut events = Vec::new();
+        let batch = self.next_batch_len();
+        let blocks: Vec<BlockToConnect> = self
+            .jobs
+            .drain(..batch)
+            .filter_map(|job| if let StoreJob::Connect(block) = job { Some(block) } else { None })
+            .collect();
+        let job = if batch == 0 { self.jobs.pop_front() } else { None };
+        if self.failed {
+            return events;
         }
-        self.chain
+        let done = match job {
+            None => self.connect(blocks, &mut events),
+            Some(StoreJob::Connect(block)) => self.connect(vec![block], &mut events),
+            Some(StoreJob::DisconnectTo(height)) => self.disconnect_to(height, &mut events),
+            Some(StoreJob::ForgetHeader(hash)) => self.forget_header(hash),
+            Some(StoreJob::StoreHeaders(headers)) => self.store_headers(&headers),
+        };
+        if let Err(error) = done {
+            tracing::error!("the store failed: {error}");
+            self.failed = true;
+            events.push(Event::StoreFailed { reason: error.to_string() });
+        }
+        events
     }
 
-    fn fail(&mut self, error: &StoreError) {
-        tracing::error!("the store failed: {error}");
-        self.failed = true;
-        self.engine.send(Event::StoreFailed { reason: error.to_string() }, None);
-    }
-
-    fn connect(&mut self, mut batch: Vec<BlockToConnect>) -> Result<(), StoreError> {
+    fn connect(&mut self, mut batch: Vec<BlockToConnect>, events: &mut Vec<Event>) -> Result<(), StoreError> {
         batch.retain(|block| self.void_generation.is_none_or(|void| block.generation > void));
         let mut candidates = Vec::with_capacity(batch.len());
         let mut undecodable = None;
@@ -130,48 +109,49 @@ impl Worker {
                 }
             }
         }
-        let outcome = self.chain.connect(&candidates)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let outcome = self.store.connect(&candidates)?;
         let connected: Vec<(Height, BlockHash)> =
             outcome.connected.iter().map(|block| (block.height, block.hash)).collect();
         let done = connected.len();
         if !connected.is_empty() {
-            self.engine.send(Event::BlocksConnected { blocks: connected }, None);
+            events.push(Event::BlocksConnected { blocks: connected });
         }
         if let Some(failure) = outcome.failure {
             tracing::warn!("block {} ({}) refused: {}", failure.height, failure.hash, failure.error);
-            self.reject(&batch[done], failure.error.reject_reason().to_owned(), fault_of(&failure.error));
+            let reason = failure.error.reject_reason().to_owned();
+            events.push(self.reject(&batch[done], reason, fault_of(&failure.error)));
         } else if let Some((position, reason)) = undecodable {
             tracing::warn!("block {} undecodable: {reason}", batch[position].height);
-            self.reject(&batch[position], reason, BlockFault::Body);
+            events.push(self.reject(&batch[position], reason, BlockFault::Body));
         }
         Ok(())
     }
 
-    fn reject(&mut self, block: &BlockToConnect, reason: String, fault: BlockFault) {
+    fn reject(&mut self, block: &BlockToConnect, reason: String, fault: BlockFault) -> Event {
         self.void_generation = Some(block.generation);
-        self.engine.send(
-            Event::BlockRejected {
-                generation: block.generation,
-                height: block.height,
-                hash: block.hash,
-                peer: block.peer,
-                reason,
-                fault,
-            },
-            None,
-        );
+        Event::BlockRejected {
+            generation: block.generation,
+            height: block.height,
+            hash: block.hash,
+            peer: block.peer,
+            reason,
+            fault,
+        }
     }
 
     fn forget_header(&mut self, hash: BlockHash) -> Result<(), StoreError> {
-        match self.chain.forget_headers(&[hash]) {
+        match self.store.forget_header(hash) {
             // The true header of this id came first, and its block is connected: there is nothing false to forget.
-            Ok(_) | Err(StoreError::OnActiveChain { .. }) => Ok(()),
+            Ok(()) | Err(StoreError::OnActiveChain { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
     fn store_headers(&mut self, headers: &[StoredHeader]) -> Result<(), StoreError> {
-        match self.chain.store_headers(headers) {
+        match self.store.store_headers(headers) {
             // The store is sound; all that is lost is work that a restart does again.
             Err(error @ (StoreError::UnknownParent { .. } | StoreError::HeaderHeight { .. })) => {
                 tracing::error!("{} proved headers are not stored: {error}", headers.len());
@@ -181,35 +161,13 @@ impl Worker {
         }
     }
 
-    fn disconnect_to(&mut self, height: Height) -> Result<(), StoreError> {
-        let disconnected = self.chain.disconnect_to(height)?;
-        let tip = self.chain.tip();
-        tracing::info!(
-            "disconnected {} blocks; the tip is {} at height {}",
-            disconnected.len(),
-            tip.hash,
-            tip.height
-        );
-        self.engine.send(Event::Disconnected { tip: (tip.height, tip.hash) }, None);
+    fn disconnect_to(&mut self, height: Height, events: &mut Vec<Event>) -> Result<(), StoreError> {
+        let disconnected = self.store.disconnect_to(height)?;
+        let tip = self.store.tip();
+        tracing::info!("disconnected {disconnected} blocks; the tip is {} at height {}", tip.1, tip.0);
+        events.push(Event::Disconnected { tip });
         Ok(())
     }
-}
-
-/// Takes what is queued behind a block into the same batch; also returns the job that ended it.
-fn gather(first: BlockToConnect, queue: &Receiver<Job>) -> (Vec<BlockToConnect>, Option<Job>) {
-    let mut bytes = first.payload.len();
-    let mut batch = vec![first];
-    while batch.len() < MAX_BATCH_BLOCKS && bytes < MAX_BATCH_BYTES {
-        match queue.try_recv() {
-            Ok(Job::Connect(block)) => {
-                bytes += block.payload.len();
-                batch.push(block);
-            }
-            Ok(other) => return (batch, Some(other)),
-            Err(_) => break,
-        }
-    }
-    (batch, None)
 }
 
 fn fault_of(error: &BlockError) -> BlockFault {

@@ -11,6 +11,7 @@ use super::coordinator::{ReceivedBlock, Validating};
 use super::peers::{GETDATA_INTERVAL, MAX_CONSECUTIVE_STALLS, SyncPeer};
 use super::{
     Action, BlockFault, BlockToConnect, Coordinator, DOWNLOAD_AHEAD, MAX_RECEIVED_BYTES, MAX_VALIDATING,
+    StoreJob,
 };
 use crate::clock::Now;
 
@@ -127,14 +128,14 @@ impl Coordinator {
             }
             let Some(block) = self.received.remove(&height) else { return };
             self.validating.insert(height, Validating { hash: block.hash, bytes: block.payload.len() });
-            out.push(Action::Connect(BlockToConnect {
+            out.push(Action::Store(StoreJob::Connect(BlockToConnect {
                 generation: self.generation,
                 height,
                 hash: block.hash,
                 verified: self.headers.is_verified(&block.hash),
                 peer: block.peer,
                 payload: block.payload,
-            }));
+            })));
         }
     }
 

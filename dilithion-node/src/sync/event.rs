@@ -66,9 +66,9 @@ pub enum Event {
         /// Height and id of each, ascending.
         blocks: Vec<(Height, BlockHash)>,
     },
-    /// A block handed out by [`Action::Connect`] was refused.
+    /// A block handed out by [`StoreJob::Connect`] was refused.
     BlockRejected {
-        /// The `generation` of its [`Action::Connect`].
+        /// The `generation` of its [`StoreJob::Connect`].
         generation: u64,
         /// Its height.
         height: Height,
@@ -81,7 +81,7 @@ pub enum Event {
         /// Why it is worth trying again, or not.
         fault: BlockFault,
     },
-    /// The chain was rewound to a fork point after [`Action::DisconnectTo`].
+    /// The chain was rewound to a fork point after [`StoreJob::DisconnectTo`].
     Disconnected {
         /// The new tip.
         tip: (Height, BlockHash),
@@ -128,15 +128,8 @@ pub enum Action {
         /// Whose.
         peer: PeerId,
     },
-    /// Validate and connect a block on top of all handed out before it.
-    Connect(BlockToConnect),
-    /// Disconnect blocks until this height is the tip; answered by [`Event::Disconnected`].
-    DisconnectTo(Height),
-    /// Forget a stored header that does not have this id, with all that is built on it. Follows the
-    /// [`Action::DisconnectTo`] that takes it out of the chain.
-    ForgetHeader(BlockHash),
-    /// Persist proved headers, parents first.
-    StoreHeaders(Vec<StoredHeader>),
+    /// Work for the store, to be done in order.
+    Store(StoreJob),
     /// A peer broke the protocol.
     Misbehaved {
         /// Who.
@@ -163,6 +156,20 @@ pub enum Action {
         /// The last height they share.
         height: Height,
     },
+}
+
+/// Work for the store; jobs are done in the order in which they are handed out.
+#[derive(Clone, Debug)]
+pub enum StoreJob {
+    /// Validate and connect a block on top of all handed out before it.
+    Connect(BlockToConnect),
+    /// Disconnect blocks until this height is the tip; answered by [`Event::Disconnected`].
+    DisconnectTo(Height),
+    /// Forget a stored header that does not have this id, with all that is built on it. Follows the
+    /// [`StoreJob::DisconnectTo`] that takes it out of the chain.
+    ForgetHeader(BlockHash),
+    /// Persist proved headers, parents first.
+    StoreHeaders(Vec<StoredHeader>),
 }
 
 /// A block whose turn has come.

@@ -2,7 +2,7 @@
 
 use dilithion_wire::{BlockHash, Height};
 
-use super::{Action, Coordinator};
+use super::{Action, Coordinator, StoreJob};
 
 impl Coordinator {
     /// Whether our tip is known not to lie on the best header chain. A height that is not known yet is no fork.
@@ -20,7 +20,7 @@ impl Coordinator {
         }
         if self.validating.is_empty() {
             // None of theirs is connected; what an earlier run may have stored of them goes.
-            out.extend(self.condemned.drain(..).map(|(_, hash)| Action::ForgetHeader(hash)));
+            out.extend(self.condemned.drain(..).map(|(_, hash)| Action::Store(StoreJob::ForgetHeader(hash))));
         }
         if !self.is_off_best_chain() {
             return;
@@ -42,12 +42,12 @@ impl Coordinator {
         let lowest = self.condemned.iter().filter_map(|(height, _)| height.prev()).min();
         let Some(parent) = lowest.filter(|parent| *parent < self.tip.0) else { return };
         self.rewind_to(parent, out);
-        out.extend(self.condemned.drain(..).map(|(_, hash)| Action::ForgetHeader(hash)));
+        out.extend(self.condemned.drain(..).map(|(_, hash)| Action::Store(StoreJob::ForgetHeader(hash))));
     }
 
     fn rewind_to(&mut self, fork: Height, out: &mut Vec<Action>) {
         out.push(Action::ForkDetected { height: fork });
-        out.push(Action::DisconnectTo(fork));
+        out.push(Action::Store(StoreJob::DisconnectTo(fork)));
         self.disconnecting = true;
         self.generation += 1;
         self.validating.clear();

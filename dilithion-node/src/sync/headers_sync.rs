@@ -7,7 +7,7 @@ use dilithion_headers::{Accepted, Effects, HeadersError, JobPriority};
 use dilithion_wire::{BlockHash, BlockHeader, GetHeaders, Height, MAX_HEADERS_PER_MESSAGE, Message, PeerId};
 
 use super::peers::{GETHEADERS_INTERVAL, HEADERS_TIMEOUT, HeadersExchange, MAX_CONSECUTIVE_STALLS, SyncPeer};
-use super::{Action, Coordinator};
+use super::{Action, Coordinator, StoreJob};
 use crate::clock::Now;
 
 /// Proved headers are handed to the store this often at most, so that a commit is shared by many.
@@ -252,7 +252,7 @@ impl Coordinator {
         self.stored_headers_to = ready;
         self.headers_stored_at = now;
         if !headers.is_empty() {
-            out.push(Action::StoreHeaders(headers));
+            out.push(Action::Store(StoreJob::StoreHeaders(headers)));
         }
     }
 

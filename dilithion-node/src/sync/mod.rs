@@ -13,7 +13,7 @@ mod state;
 mod status;
 
 pub use coordinator::{Coordinator, CoordinatorConfig};
-pub use event::{Action, BlockFault, BlockToConnect, Event};
+pub use event::{Action, BlockFault, BlockToConnect, Event, StoreJob};
 pub use state::{IbdState, TRANSITIONS};
 pub use status::SyncStatus;
 

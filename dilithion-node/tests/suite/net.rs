@@ -7,7 +7,7 @@ use bytes::Bytes;
 use dilithion_headers::{HeadersConfig, HeadersManager, JobPriority};
 use dilithion_node::clock::Now;
 use dilithion_node::sync::{
-    Action, BlockFault, BlockToConnect, Coordinator, CoordinatorConfig, Event, IbdState,
+    Action, BlockFault, BlockToConnect, Coordinator, CoordinatorConfig, Event, IbdState, StoreJob,
 };
 use dilithion_pow::{CompactTarget, Work};
 use dilithion_wire::{
@@ -256,8 +256,8 @@ impl Net {
                     if background { &mut self.background } else { &mut self.events }.push_back(answer);
                 }
             }
-            Action::Connect(block) => self.connect_block(&block),
-            Action::DisconnectTo(height) => {
+            Action::Store(StoreJob::Connect(block)) => self.connect_block(&block),
+            Action::Store(StoreJob::DisconnectTo(height)) => {
                 self.connected.truncate(height.0 as usize + 1);
                 self.events.push_back(Event::Disconnected { tip: self.tip_block() });
             }
@@ -275,8 +275,8 @@ impl Net {
                 self.states.push(to);
             }
             Action::ForkDetected { height } => self.forks.push(height),
-            Action::ForgetHeader(hash) => self.forgotten.push(hash),
-            Action::StoreHeaders(headers) => {
+            Action::Store(StoreJob::ForgetHeader(hash)) => self.forgotten.push(hash),
+            Action::Store(StoreJob::StoreHeaders(headers)) => {
                 for header in headers {
                     assert!(header.verified);
                     assert!(self.stored.contains(&header.header.prev_hash), "stored before its parent");
