@@ -50,7 +50,9 @@ pub use hasher::{HEADER_BYTES, HashWorker, Hasher, HasherStats, MockHasher, PowH
 pub use mode::PowMode;
 #[cfg(feature = "tokio")]
 pub use pool::HashStream;
-pub use pool::{HashBatch, HashPanic, HashResult, Job, PoolConfig, PowPool, PowStats, Priority, Queued};
+pub use pool::{
+    HashBatch, HashPanic, HashResult, Job, JobQueue, PoolConfig, PowPool, PowStats, Priority, Queued,
+};
 pub use randomx::{
     AUTO_BACKLOG, AUTO_IDLE, AUTO_MEMORY_BYTES, DILITHION_KEY, Pages, RandomX, RandomXOptions, Throughput,
     ThroughputError, ThroughputOptions,

@@ -21,11 +21,10 @@ use thiserror::Error;
 pub use self::batch::HashBatch;
 #[cfg(feature = "tokio")]
 pub use self::batch::HashStream;
-pub use self::queue::{Priority, Queued};
+pub use self::queue::{JobQueue, Priority, Queued};
 pub use self::stats::PowStats;
 
 use self::batch::{Abandoned, Outcome};
-use self::queue::Queue;
 use crate::thread::{available_threads, set_niceness};
 use crate::{HEADER_BYTES, Hasher, PowError, PowHash};
 
@@ -108,7 +107,7 @@ impl<T: Send + 'static> PowPool<T> {
         });
         let niceness = prepared.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().next().flatten();
         let state =
-            Mutex::new(State { queue: Queue::new(), busy: 0, hashed: 0, panics: 0, last_panic: None });
+            Mutex::new(State { queue: JobQueue::new(), busy: 0, hashed: 0, panics: 0, last_panic: None });
         let shared = Arc::new(Shared { hasher, sink: Box::new(sink), niceness, state });
         Ok(Self { shared, workers, _threads: threads })
     }
@@ -242,7 +241,7 @@ impl<T: Send + 'static> PowPool<T> {
 
 impl<T: Send + 'static> Drop for PowPool<T> {
     fn drop(&mut self) {
-        let forgotten = mem::replace(&mut self.shared.state().queue, Queue::new());
+        let forgotten = mem::take(&mut self.shared.state().queue);
         drop(forgotten);
     }
 }
@@ -301,7 +300,7 @@ struct Shared<T> {
 }
 
 struct State<T> {
-    queue: Queue<Source, Task<T>>,
+    queue: JobQueue<Source, Task<T>>,
     /// Threads at [`Shared::work`], or about to be: each goes on until nothing waits.
     busy: usize,
     hashed: u64,

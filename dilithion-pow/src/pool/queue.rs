@@ -47,37 +47,48 @@ impl fmt::Display for Queued {
 }
 
 /// The jobs that wait: by priority, within a priority one of each source `S` in turn, within a source in
-/// order.
+/// order. The schedule of [`PowPool`](crate::PowPool), for whoever has other threads to feed, or none.
 #[derive(Debug)]
-pub(super) struct Queue<S, J> {
+pub struct JobQueue<S, J> {
     tip: Lane<S, J>,
     claims: Lane<S, J>,
     background: Lane<S, J>,
 }
 
-impl<S: Copy + Ord, J> Queue<S, J> {
-    pub(super) const fn new() -> Self {
+impl<S: Copy + Ord, J> Default for JobQueue<S, J> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S: Copy + Ord, J> JobQueue<S, J> {
+    /// An empty queue.
+    #[must_use]
+    pub const fn new() -> Self {
         Self { tip: Lane::new(), claims: Lane::new(), background: Lane::new() }
     }
 
-    pub(super) fn extend(&mut self, source: S, priority: Priority, jobs: Vec<J>) {
+    /// Queues jobs of one source.
+    pub fn extend(&mut self, source: S, priority: Priority, jobs: Vec<J>) {
         self.lane_mut(priority).extend(source, jobs);
     }
 
     /// The job that is due.
-    pub(super) fn pop(&mut self) -> Option<J> {
+    pub fn pop(&mut self) -> Option<J> {
         Priority::MOST_URGENT_FIRST.into_iter().find_map(|priority| self.lane_mut(priority).pop())
     }
 
     /// Takes out all jobs of a source.
-    pub(super) fn remove(&mut self, source: S) -> Vec<J> {
+    pub fn remove(&mut self, source: S) -> Vec<J> {
         Priority::MOST_URGENT_FIRST
             .into_iter()
             .flat_map(|priority| self.lane_mut(priority).remove(source))
             .collect()
     }
 
-    pub(super) const fn queued(&self) -> Queued {
+    /// How many wait.
+    #[must_use]
+    pub const fn queued(&self) -> Queued {
         Queued { tip: self.tip.len, claims: self.claims.len, background: self.background.len }
     }
 
@@ -137,13 +148,13 @@ mod tests {
 
     use super::*;
 
-    fn drain(queue: &mut Queue<u64, u32>) -> Vec<u32> {
+    fn drain(queue: &mut JobQueue<u64, u32>) -> Vec<u32> {
         std::iter::from_fn(|| queue.pop()).collect()
     }
 
     #[test]
     fn the_most_urgent_goes_first() {
-        let mut queue = Queue::new();
+        let mut queue = JobQueue::new();
         queue.extend(1, Priority::Background, vec![1]);
         queue.extend(1, Priority::Claims, vec![2, 3]);
         queue.extend(1, Priority::Tip, vec![4]);
@@ -154,7 +165,7 @@ mod tests {
 
     #[test]
     fn sources_take_turns_and_late_ones_wait_for_nobody() {
-        let mut queue = Queue::new();
+        let mut queue = JobQueue::new();
         queue.extend(1, Priority::Claims, vec![10, 11, 12, 13]);
         queue.extend(2, Priority::Claims, vec![20]);
         queue.extend(3, Priority::Claims, vec![30, 31]);
@@ -165,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_removed_source_leaves_nothing() {
-        let mut queue = Queue::new();
+        let mut queue = JobQueue::new();
         queue.extend(1, Priority::Claims, vec![1, 2]);
         queue.extend(2, Priority::Claims, vec![3]);
         queue.extend(1, Priority::Tip, vec![4]);
@@ -200,7 +211,7 @@ mod tests {
         // Against a plain list: every job comes out once, none is overtaken by a less urgent one, or by a
         // later one of its own source and priority; the counts are right after every step.
         fn agrees_with_a_list(steps: Vec<Step>) -> bool {
-            let (mut queue, mut list, mut next) = (Queue::new(), Vec::new(), 0_u32);
+            let (mut queue, mut list, mut next) = (JobQueue::new(), Vec::new(), 0_u32);
             for step in steps {
                 match step {
                     Step::Add { source, priority, jobs } => {
