@@ -17,7 +17,7 @@ use tokio_util::codec::FramedRead;
 
 use super::handshake::{Handshake, HandshakeError, HandshakeState, Step};
 use super::manager::Shared;
-use super::peer::{Peer, SendError, SendQueues};
+use super::peer::{Peer, SendError};
 use super::router::{Lane, lane_of};
 use super::{HANDSHAKE_TIMEOUT, MAX_MISSED_PONGS, PING_INTERVAL, RECEIVE_BUDGET, server, writer};
 use crate::sync::Event;
@@ -49,19 +49,14 @@ pub(super) enum Ended {
 }
 
 /// Runs a connection to its end.
-pub(super) async fn run(
-    stream: TcpStream,
-    peer: Arc<Peer>,
-    queues: SendQueues,
-    shared: Arc<Shared>,
-) -> Ended {
+pub(super) async fn run(stream: TcpStream, peer: Arc<Peer>, shared: Arc<Shared>) -> Ended {
     // Latency matters more than packet count: most messages are small and answer something.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("[P2P] Cannot disable Nagle for peer {}: {error}", peer.id);
     }
     let (read, write) = stream.into_split();
     let (getdata, getdata_queue) = mpsc::channel(server::GETDATA_QUEUE);
-    let writer = tokio::spawn(writer::write_loop(write, Arc::clone(&peer), queues, Arc::clone(&shared)));
+    let writer = tokio::spawn(writer::write_loop(write, Arc::clone(&peer), Arc::clone(&shared)));
     let server = tokio::spawn(server::serve(Arc::clone(&peer), shared.store.clone(), getdata_queue));
 
     let mut connection = Connection::new(peer, shared, getdata);

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::{self, Ended};
 use super::handshake::HandshakeError;
-use super::peer::{Direction, Peer, Peers, SendError, SendQueues};
+use super::peer::{Direction, Peer, Peers, SendError};
 use super::{
     Bans, CONNECT_TIMEOUT, Dialer, MAX_INBOUND_CONNECTIONS, MAX_OUTBOUND_CONNECTIONS, MAX_RECONNECT_DELAY,
     RECONNECT_DELAY,
@@ -219,21 +219,20 @@ impl ConnectionManager {
             tracing::info!("[P2P] Peer {id} accepted: {address}");
             let manager = Arc::clone(self);
             // In the table before its task runs, so that a burst is counted as it comes.
-            let (peer, queues) = self.register(id, address, Direction::Inbound);
-            self.tasks.spawn(async move { manager.run(stream, peer, queues).await });
+            let peer = self.register(id, address, Direction::Inbound);
+            self.tasks.spawn(async move { manager.run(stream, peer).await });
         }
     }
 
-    fn register(&self, id: PeerId, address: SocketAddr, direction: Direction) -> (Arc<Peer>, SendQueues) {
-        let (peer, queues) = Peer::new(id, address, direction, self.interrupted.child_token());
-        let peer = Arc::new(peer);
+    fn register(&self, id: PeerId, address: SocketAddr, direction: Direction) -> Arc<Peer> {
+        let peer = Arc::new(Peer::new(id, address, direction, self.interrupted.child_token()));
         self.peers.insert(Arc::clone(&peer));
-        (peer, queues)
+        peer
     }
 
-    async fn run(&self, stream: TcpStream, peer: Arc<Peer>, queues: SendQueues) -> Ended {
+    async fn run(&self, stream: TcpStream, peer: Arc<Peer>) -> Ended {
         let id = peer.id;
-        let ended = connection::run(stream, peer, queues, Arc::clone(&self.shared)).await;
+        let ended = connection::run(stream, peer, Arc::clone(&self.shared)).await;
         self.peers.remove(id);
         tracing::info!("[P2P] Peer {id} disconnected: {ended}");
         ended
@@ -284,8 +283,8 @@ impl ConnectionManager {
         };
         let id = self.peers.next_id();
         tracing::info!("[P2P] Connected to peer {id}");
-        let (peer, queues) = self.register(id, address, Direction::Outbound);
-        let ended = self.run(stream, Arc::clone(&peer), queues).await;
+        let peer = self.register(id, address, Direction::Outbound);
+        let ended = self.run(stream, Arc::clone(&peer)).await;
         Some((ended, peer.snapshot().handshake_complete))
     }
 

@@ -10,6 +10,7 @@ mod handshake;
 mod manager;
 mod peer;
 mod router;
+mod send_queue;
 mod server;
 mod writer;
 
@@ -19,6 +20,7 @@ pub use handshake::{Handshake, HandshakeError, HandshakeState, Step};
 pub use manager::{ConnectionManager, NetConfig};
 pub use peer::{Direction, Peer, PeerSnapshot, Peers, SendError};
 pub use router::{Lane, lane_of};
+pub use send_queue::SendQueue;
 
 use std::time::Duration;
 

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dilithion_wire::{Message, Misbehaviour, PeerId, RawMessage};
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::{BAN_SCORE, MAX_SEND_QUEUE};
+use super::{BAN_SCORE, Lane, MAX_SEND_QUEUE, SendQueue, lane_of};
 
 /// Bytes of a message's header on the wire (spec: wire §1.2).
 const FRAME_HEADER_BYTES: usize = 24;
-/// Blocks that may wait between the store and a peer's socket.
+/// Served blocks that may wait between the store and a peer's socket.
 const BULK_QUEUE: usize = 2;
 /// Commands logged at the default verbosity; the others would drown them during a sync.
 const LOGGED_COMMANDS: [&str; 4] = ["version", "verack", "ping", "pong"];
@@ -50,9 +50,11 @@ pub struct Peer {
     pub address: SocketAddr,
     /// Who opened it.
     pub direction: Direction,
-    control: mpsc::UnboundedSender<RawMessage>,
-    bulk: mpsc::Sender<RawMessage>,
-    queued_bytes: AtomicUsize,
+    queue: Mutex<SendQueue<Outgoing>>,
+    /// Rings when something was queued.
+    queued: Notify,
+    /// Room for served blocks.
+    bulk: Arc<Semaphore>,
     closed: CancellationToken,
     score: AtomicU32,
     handshake_complete: AtomicBool,
@@ -61,11 +63,12 @@ pub struct Peer {
     ping_rtt_us: AtomicU64,
 }
 
-/// The receiving ends of a peer's send queues; the writing task owns them.
+/// A message on its way to the socket.
 #[derive(Debug)]
-pub(super) struct SendQueues {
-    pub(super) control: mpsc::UnboundedReceiver<RawMessage>,
-    pub(super) bulk: mpsc::Receiver<RawMessage>,
+pub(super) struct Outgoing {
+    pub(super) raw: RawMessage,
+    /// What a served block holds of the room for such; back when it is written.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// A peer's counters at one moment.
@@ -95,24 +98,21 @@ impl Peer {
         address: SocketAddr,
         direction: Direction,
         closed: CancellationToken,
-    ) -> (Self, SendQueues) {
-        let (control, control_queue) = mpsc::unbounded_channel();
-        let (bulk, bulk_queue) = mpsc::channel(BULK_QUEUE);
-        let peer = Self {
+    ) -> Self {
+        Self {
             id,
             address,
             direction,
-            control,
-            bulk,
-            queued_bytes: AtomicUsize::new(0),
+            queue: Mutex::default(),
+            queued: Notify::new(),
+            bulk: Arc::new(Semaphore::new(BULK_QUEUE)),
             closed,
             score: AtomicU32::new(0),
             handshake_complete: AtomicBool::new(false),
             last_recv_ms: AtomicU64::new(0),
             last_send_ms: AtomicU64::new(0),
             ping_rtt_us: AtomicU64::new(0),
-        };
-        (peer, SendQueues { control: control_queue, bulk: bulk_queue })
+        }
     }
 
     /// Queues a message; it overtakes blocks that are being served.
@@ -123,18 +123,43 @@ impl Peer {
     pub fn send(&self, message: &Message) -> Result<(), SendError> {
         let raw = message.to_raw();
         let bytes = FRAME_HEADER_BYTES + raw.payload.len();
-        if self.queued_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > MAX_SEND_QUEUE {
+        if self.queued_bytes() + bytes > MAX_SEND_QUEUE {
             self.disconnect();
             return Err(SendError::QueueFull);
         }
-        self.log_sent(&raw);
-        self.control.send(raw).map_err(|_| SendError::Closed)
+        self.push(raw, None)
     }
 
     /// Queues a block, waiting while earlier ones are not written.
     pub(super) async fn send_bulk(&self, raw: RawMessage) -> Result<(), SendError> {
+        let room = Arc::clone(&self.bulk).acquire_owned().await.map_err(|_| SendError::Closed)?;
+        self.push(raw, Some(room))
+    }
+
+    fn push(&self, raw: RawMessage, room: Option<OwnedSemaphorePermit>) -> Result<(), SendError> {
+        if self.closed.is_cancelled() {
+            return Err(SendError::Closed);
+        }
         self.log_sent(&raw);
-        self.bulk.send(raw).await.map_err(|_| SendError::Closed)
+        let (lane, bytes) = (lane_of(&raw.command), FRAME_HEADER_BYTES + raw.payload.len());
+        self.lock_queue().push(lane, Outgoing { raw, _room: room }, bytes);
+        self.queued.notify_one();
+        Ok(())
+    }
+
+    /// The message that is to be written next; waits for one.
+    pub(super) async fn next_outgoing(&self) -> Outgoing {
+        loop {
+            let next = self.lock_queue().pop();
+            match next {
+                Some((_, outgoing, _)) => return outgoing,
+                None => self.queued.notified().await,
+            }
+        }
+    }
+
+    fn lock_queue(&self) -> std::sync::MutexGuard<'_, SendQueue<Outgoing>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn log_sent(&self, raw: &RawMessage) {
@@ -157,8 +182,7 @@ impl Peer {
         }
     }
 
-    pub(super) fn note_written(&self, control_bytes: usize, now: Duration) {
-        self.queued_bytes.fetch_sub(control_bytes, Ordering::Relaxed);
+    pub(super) fn note_written(&self, now: Duration) {
         self.last_send_ms.store(millis(now), Ordering::Relaxed);
     }
 
@@ -182,12 +206,14 @@ impl Peer {
     /// Bytes queued for sending, blocks excluded.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
-        self.queued_bytes.load(Ordering::Relaxed)
+        let queue = self.lock_queue();
+        queue.bytes(Lane::Control) + queue.bytes(Lane::Headers)
     }
 
     /// Closes the connection; its tasks end soon.
     pub fn disconnect(&self) {
         self.closed.cancel();
+        self.bulk.close();
     }
 
     /// Completes when the connection is to be closed.

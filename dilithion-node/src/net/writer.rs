@@ -9,33 +9,25 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio_util::codec::Encoder;
 
 use super::manager::Shared;
-use super::peer::{Peer, SendQueues};
+use super::peer::Peer;
 
-/// Writes queued messages in order, control messages before blocks.
-pub(super) async fn write_loop(
-    mut socket: OwnedWriteHalf,
-    peer: Arc<Peer>,
-    mut queues: SendQueues,
-    shared: Arc<Shared>,
-) {
+/// Writes queued messages, control before headers before blocks.
+pub(super) async fn write_loop(mut socket: OwnedWriteHalf, peer: Arc<Peer>, shared: Arc<Shared>) {
     let mut codec = MessageCodec::new(shared.params.magic);
     let mut buffer = BytesMut::new();
     loop {
-        let (raw, is_control) = tokio::select! {
+        let outgoing = tokio::select! {
             biased;
             () = peer.closed() => break,
-            raw = queues.control.recv() => (raw, true),
-            raw = queues.bulk.recv() => (raw, false),
+            outgoing = peer.next_outgoing() => outgoing,
         };
-        let Some(raw) = raw else { break };
-        if let Err(error) = write_message(&mut socket, &mut codec, &mut buffer, raw, &peer).await {
+        if let Err(error) = write_message(&mut socket, &mut codec, &mut buffer, outgoing.raw, &peer).await {
             tracing::warn!("[P2P] Failed to send message to peer {}: {error}", peer.id);
             peer.disconnect();
             break;
         }
-        let control_bytes = if is_control { buffer.len() } else { 0 };
         buffer.clear();
-        peer.note_written(control_bytes, shared.clock.now().mono);
+        peer.note_written(shared.clock.now().mono);
     }
     // The peer may be gone already; there is nobody left to tell.
     let _ = socket.shutdown().await;

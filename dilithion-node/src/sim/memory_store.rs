@@ -1,0 +1,185 @@
+//! A chainstate in memory: the same validation as on disk, and what a restart would find.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use dilithion_chain::validate::{Context, validate_block};
+use dilithion_chain::{
+    Candidate, Coin, ConnectOutcome, Connected, Rejected, StoreError, StoredHeader, UtxoView,
+};
+use dilithion_wire::{BlockHash, ChainParams, Height, OutPoint};
+
+use crate::stage::BlockStore;
+
+/// The blocks of a simulation spend nothing.
+struct NoCoins;
+
+impl UtxoView for NoCoins {
+    fn coin(&self, _: &OutPoint) -> Option<&Coin> {
+        None
+    }
+}
+
+/// A [`BlockStore`] that lives as long as a run.
+#[derive(Debug)]
+pub struct MemoryStore {
+    params: Arc<ChainParams>,
+    /// The connected chain, by height.
+    chain: Vec<BlockHash>,
+    /// Blocks whose bodies are stored, connected or not.
+    bodies: HashSet<BlockHash>,
+    /// Stored headers, parents first.
+    headers: Vec<StoredHeader>,
+    positions: HashMap<BlockHash, usize>,
+}
+
+impl MemoryStore {
+    /// The genesis block alone.
+    #[must_use]
+    pub fn new(params: Arc<ChainParams>) -> Self {
+        let hash = params.genesis.hash;
+        let header =
+            StoredHeader { header: params.genesis_header(), hash, height: Height::GENESIS, verified: true };
+        Self {
+            params,
+            chain: vec![hash],
+            bodies: HashSet::from([hash]),
+            headers: vec![header],
+            positions: HashMap::from([(hash, 0)]),
+        }
+    }
+
+    /// The stored headers, parents first.
+    #[must_use]
+    pub fn headers(&self) -> &[StoredHeader] {
+        &self.headers
+    }
+
+    /// The block at a height of the connected chain.
+    #[must_use]
+    pub fn hash_at(&self, height: Height) -> Option<BlockHash> {
+        self.chain.get(height.0 as usize).copied()
+    }
+
+    /// Whether the body of a block is stored.
+    #[must_use]
+    pub fn has_body(&self, hash: &BlockHash) -> bool {
+        self.bodies.contains(hash)
+    }
+
+    fn keep_header(&mut self, header: StoredHeader) {
+        match self.positions.get(&header.hash) {
+            Some(position) => {
+                if let Some(known) = self.headers.get_mut(*position) {
+                    known.verified |= header.verified;
+                }
+            }
+            None => {
+                self.positions.insert(header.hash, self.headers.len());
+                self.headers.push(header);
+            }
+        }
+    }
+}
+
+impl BlockStore for MemoryStore {
+    fn tip(&self) -> (Height, BlockHash) {
+        let height = u32::try_from(self.chain.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        (Height(height), self.chain.last().copied().unwrap_or_default())
+    }
+
+    fn connect(&mut self, blocks: &[Candidate]) -> Result<ConnectOutcome, StoreError> {
+        let mut outcome = ConnectOutcome::default();
+        for candidate in blocks {
+            let (tip, parent) = self.tip();
+            let (height, hash) = (tip.next(), candidate.hash);
+            let context = Context { params: &self.params, height, parent };
+            if let Err(error) = validate_block(candidate, &NoCoins, &context) {
+                outcome.failure = Some(Rejected { height, hash, error });
+                break;
+            }
+            self.chain.push(hash);
+            self.bodies.insert(hash);
+            self.keep_header(StoredHeader {
+                header: candidate.block.header,
+                hash,
+                height,
+                verified: candidate.verified,
+            });
+            outcome.connected.push(Connected { height, hash });
+        }
+        Ok(outcome)
+    }
+
+    fn disconnect_to(&mut self, height: Height) -> Result<usize, StoreError> {
+        let before = self.chain.len();
+        self.chain.truncate(height.0 as usize + 1);
+        Ok(before - self.chain.len())
+    }
+
+    fn store_headers(&mut self, headers: &[StoredHeader]) -> Result<(), StoreError> {
+        for header in headers {
+            let parent = header.header.prev_hash;
+            if !self.positions.contains_key(&parent) {
+                return Err(StoreError::UnknownParent { hash: header.hash, parent });
+            }
+            self.keep_header(*header);
+        }
+        Ok(())
+    }
+
+    fn forget_header(&mut self, hash: BlockHash) -> Result<(), StoreError> {
+        let Some(position) = self.positions.get(&hash) else { return Ok(()) };
+        let height = self.headers.get(*position).map_or(Height::GENESIS, |header| header.height);
+        if self.hash_at(height) == Some(hash) {
+            return Err(StoreError::OnActiveChain { hash, height });
+        }
+        let mut gone = BTreeSet::from([hash]);
+        for header in std::mem::take(&mut self.headers) {
+            if gone.contains(&header.hash) || gone.contains(&header.header.prev_hash) {
+                gone.insert(header.hash);
+                self.bodies.remove(&header.hash);
+            } else {
+                self.headers.push(header);
+            }
+        }
+        self.positions = (0..).zip(&self.headers).map(|(position, header)| (header.hash, position)).collect();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dilithion_wire::Block;
+
+    use super::*;
+    use crate::sim::blocks::{Blocks, Recipe};
+
+    fn candidate(blocks: &Blocks, index: u32) -> Candidate {
+        let block = blocks.get(index);
+        let limits = blocks.params().limits;
+        Candidate {
+            hash: block.hash,
+            verified: true,
+            block: Block::decode_payload(block.payload.clone(), &limits).unwrap(),
+        }
+    }
+
+    #[test]
+    fn blocks_are_validated_in_earnest() {
+        let mut blocks = Blocks::new();
+        let chain = blocks.extend(&blocks.genesis(), 3, 1, Recipe::default());
+        let bad = blocks.extend(&chain, 1, 1, Recipe { invalid: true, ..Recipe::default() });
+        let mut store = MemoryStore::new(Arc::clone(blocks.params()));
+        let all: Vec<Candidate> =
+            (1..=4).map(|height| candidate(&blocks, bad.at(Height(height)).unwrap())).collect();
+        assert!(store.connect(&all[1..]).unwrap().failure.is_some(), "the parent is missing");
+        let outcome = store.connect(&all).unwrap();
+        assert_eq!(outcome.connected.len(), 3);
+        assert_eq!(outcome.failure.unwrap().error.reject_reason(), "bad-cb-amount");
+        assert_eq!(store.disconnect_to(Height(1)).unwrap(), 2);
+        assert!(store.has_body(&all[2].hash), "bodies stay");
+        store.forget_header(all[1].hash).unwrap();
+        assert_eq!(store.headers().len(), 2, "with its descendants");
+    }
+}
