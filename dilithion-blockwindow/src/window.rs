@@ -69,6 +69,19 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
         !refused
     }
 
+    /// Tracks `height` as received though nobody was asked for it: our own miner made it, or it was on disk. `from` names
+    /// where it came from. Returns false, and does nothing, if it is received already or lies below the height of the
+    /// last [`reset`](Self::reset).
+    pub fn add_received(&mut self, height: H, from: P) -> bool {
+        let entry = self.table.get(height).copied().unwrap_or_else(Entry::new);
+        let refused = self.floor.is_some_and(|floor| height < floor)
+            || matches!(entry.state, BlockState::Received { .. });
+        if !refused {
+            self.table.insert(height, Entry { state: BlockState::Received { from }, ..entry });
+        }
+        !refused
+    }
+
     /// Records that `from` delivered the block of `height`.
     ///
     /// The caller finds the height by the block's hash and knows that the body belongs to it. A block that answers no
@@ -213,6 +226,21 @@ mod tests {
         assert!(!window.add_pending(4));
         assert!(window.add_pending(9));
         assert_eq!(window.len(), 1);
+    }
+
+    #[test]
+    fn a_block_of_our_own_is_received_at_once_in_any_state() {
+        let mut window: BlockWindow<u8> = BlockWindow::default();
+        assert!(window.add_pending(1) && window.add_pending(2));
+        assert_eq!(window.request_blocks_up_to(&[7], 1, Duration::ZERO).len(), 1);
+        for height in 1..=3 {
+            assert!(window.add_received(height, 9));
+            assert!(!window.add_received(height, 9));
+            assert_eq!(window.state(height), Some(BlockState::Received { from: 9 }));
+        }
+        assert_eq!((window.in_flight_of(7), window.pending_len(), window.received_len()), (0, 0, 3));
+        window.reset(5);
+        assert!(!window.add_received(4, 9));
     }
 
     #[test]
