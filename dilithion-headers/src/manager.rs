@@ -6,7 +6,7 @@ use dilithion_wire::{BlockHash, BlockHeader, Height, MAX_HEADERS_PER_MESSAGE, Pe
 
 use crate::batch::{Batch, Probation};
 use crate::random::SplitMix64;
-use crate::structure::{check_batch, claim};
+use crate::structure::{check_batch, claim, meets_target};
 use crate::tree::{Claim, HeaderTree, NodeId};
 use crate::{
     Accepted, Effects, HashJob, HashToken, HeadersConfig, HeadersError, JobPriority, Queued, RESTORED,
@@ -99,6 +99,33 @@ impl HeadersManager {
         }
         let _nothing_new_to_the_caller = self.settle();
         Ok(())
+    }
+
+    /// Takes in a header whose id is proved already: one that this node has mined. It is checked like any other.
+    ///
+    /// # Errors
+    /// See [`HeadersError`]; nothing has changed.
+    pub fn add_proved(
+        &mut self,
+        header: &BlockHeader,
+        hash: BlockHash,
+        unix_time: u64,
+    ) -> Result<Effects, HeadersError> {
+        let headers = [*header];
+        let place = self.locate(&headers, Some(hash)).map_err(|misfit| self.misfit_error(RESTORED, &headers, misfit))?;
+        let verified = if place.known > 0 {
+            self.confirm(place.parent)
+        } else {
+            self.check_branch(place.parent)?;
+            check_batch(&self.config, &self.tree, place.parent, &headers, unix_time)?;
+            if !meets_target(header, &hash) {
+                let height = self.tree.node(place.parent).height.next();
+                return Err(HeadersError::FalseClaim { height, hash });
+            }
+            self.tree.insert(*header, hash, place.parent, None);
+            Some(hash)
+        };
+        Ok(Effects { verified: verified.into_iter().collect(), ..self.settle() })
     }
 
     /// Takes in the headers of one message, at memory speed: checks everything that needs no hash, and says which

@@ -12,6 +12,7 @@
 //! | [`probe`] | measures how fast a node answers |
 //! | [`demo`] | three nodes on loopback |
 //! | [`json`] | blocks, transactions and messages as JSON |
+//! | [`sim`] | whole networks of coordinators in virtual time, to hunt for bugs |
 //! | [`cli`] | the command line |
 //! | [`clock`], [`random`] | the only places that read a clock, or draw a number |
 
@@ -25,6 +26,7 @@ pub mod node;
 pub mod probe;
 pub mod random;
 pub mod records;
+pub mod sim;
 pub mod stage;
 pub mod sync;
 

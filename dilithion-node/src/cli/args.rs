@@ -75,8 +75,33 @@ pub enum Command {
         /// What to measure.
         what: BenchWhat,
     },
+    /// Run whole networks of nodes in virtual time and check that nothing goes wrong
+    Sim(SimArgs),
     /// Sync two fresh nodes from a third on this machine and show how
     Demo,
+}
+
+/// Options of `sim`.
+#[derive(Debug, Args)]
+pub struct SimArgs {
+    /// The seed of the first run; the others follow
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// How many seeds
+    #[arg(long, value_name = "K", default_value_t = 1)]
+    pub runs: u64,
+    /// One scenario only [default: each of them with each seed]
+    #[arg(long, value_name = "S")]
+    pub scenario: Option<String>,
+    /// Threads; the result does not depend on them
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub jobs: NonZeroUsize,
+    /// End with a JSON object on one line
+    #[arg(long)]
+    pub json: bool,
+    /// List the scenarios
+    #[arg(long)]
+    pub list: bool,
 }
 
 /// What `inspect` decodes.

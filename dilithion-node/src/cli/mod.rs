@@ -10,13 +10,14 @@ mod demo;
 mod inspect;
 mod query;
 mod run;
+mod sim;
 mod term;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-pub use args::{BenchWhat, ChainArgs, Cli, Command, InspectWhat, Network, QueryWhat, RunArgs};
+pub use args::{BenchWhat, ChainArgs, Cli, Command, InspectWhat, Network, QueryWhat, RunArgs, SimArgs};
 
 /// Exit code of a command that failed.
 const FAILURE: u8 = 1;
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
         Command::Query { what, chain } => query::query(&what, &chain),
         Command::CheckChain { pow, chain } => check_chain::check_chain(pow, &chain),
         Command::Bench { what } => bench::bench(&what),
+        Command::Sim(args) => sim::sim(&args),
         Command::Demo => demo::demo(),
     };
     match done {

@@ -108,11 +108,13 @@ pub struct Recipe {
     pub padding: usize,
     /// Whether the first of them claims too much subsidy.
     pub invalid: bool,
+    /// Whether their ids miss their targets.
+    pub worthless: bool,
 }
 
 impl Default for Recipe {
     fn default() -> Self {
-        Self { bits: EASY_BITS, padding: 0, invalid: false }
+        Self { bits: EASY_BITS, padding: 0, invalid: false, worthless: false }
     }
 }
 
@@ -171,6 +173,12 @@ impl Blocks {
         self.by_hash.get(hash).map(|index| self.get(*index))
     }
 
+    /// The block that a header begins.
+    #[must_use]
+    pub fn find_header(&self, header: &BlockHeader) -> Option<&SimBlock> {
+        self.find(&BlockHash::from_bytes(sim_hash(&header.to_bytes())))
+    }
+
     /// The tip of a chain.
     #[must_use]
     pub fn tip(&self, chain: &Chain) -> &SimBlock {
@@ -187,6 +195,13 @@ impl Blocks {
             indexes.push(parent);
         }
         Chain(Rc::new(indexes))
+    }
+
+    /// One more block on a known one.
+    pub fn mine_on(&mut self, parent: &BlockHash, salt: u64, recipe: Recipe) -> Option<&SimBlock> {
+        let parent = *self.by_hash.get(parent)?;
+        let index = self.mine(parent, salt, recipe);
+        Some(self.get(index))
     }
 
     fn mine(&mut self, parent: BlockIndex, salt: u64, recipe: Recipe) -> BlockIndex {
@@ -206,7 +221,7 @@ impl Blocks {
         let target = CompactTarget(recipe.bits).target();
         let hash = loop {
             let hash = sim_hash(&block.header.to_bytes());
-            if target.is_met_by(&hash) {
+            if target.is_met_by(&hash) != recipe.worthless {
                 break BlockHash::from_bytes(hash);
             }
             block.header.nonce += 1;
@@ -221,7 +236,7 @@ impl Blocks {
             height,
             work: work.saturating_add(CompactTarget(recipe.bits).work()),
             payload: block.encode_to_vec().into(),
-            valid: valid && !recipe.invalid,
+            valid: valid && !recipe.invalid && !recipe.worthless,
         });
         self.by_hash.insert(hash, index);
         index

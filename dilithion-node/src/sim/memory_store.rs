@@ -1,13 +1,14 @@
 //! A chainstate in memory: the same validation as on disk, and what a restart would find.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use dilithion_chain::validate::{Context, validate_block};
 use dilithion_chain::{
     Candidate, Coin, ConnectOutcome, Connected, Rejected, StoreError, StoredHeader, UtxoView,
 };
-use dilithion_wire::{BlockHash, ChainParams, Height, OutPoint};
+use bytes::Bytes;
+use dilithion_wire::{Block, BlockHash, ChainParams, Encode, Height, OutPoint};
 
 use crate::stage::BlockStore;
 
@@ -27,7 +28,7 @@ pub struct MemoryStore {
     /// The connected chain, by height.
     chain: Vec<BlockHash>,
     /// Blocks whose bodies are stored, connected or not.
-    bodies: HashSet<BlockHash>,
+    bodies: HashMap<BlockHash, Block>,
     /// Stored headers, parents first.
     headers: Vec<StoredHeader>,
     positions: HashMap<BlockHash, usize>,
@@ -41,11 +42,11 @@ impl MemoryStore {
         let header =
             StoredHeader { header: params.genesis_header(), hash, height: Height::GENESIS, verified: true };
         Self {
-            params,
             chain: vec![hash],
-            bodies: HashSet::from([hash]),
+            bodies: HashMap::from([(hash, params.genesis_block())]),
             headers: vec![header],
             positions: HashMap::from([(hash, 0)]),
+            params,
         }
     }
 
@@ -64,7 +65,7 @@ impl MemoryStore {
     /// Whether the body of a block is stored.
     #[must_use]
     pub fn has_body(&self, hash: &BlockHash) -> bool {
-        self.bodies.contains(hash)
+        self.bodies.contains_key(hash)
     }
 
     fn keep_header(&mut self, header: StoredHeader) {
@@ -99,7 +100,7 @@ impl BlockStore for MemoryStore {
                 break;
             }
             self.chain.push(hash);
-            self.bodies.insert(hash);
+            self.bodies.insert(hash, candidate.block.clone());
             self.keep_header(StoredHeader {
                 header: candidate.block.header,
                 hash,
@@ -111,10 +112,13 @@ impl BlockStore for MemoryStore {
         Ok(outcome)
     }
 
-    fn disconnect_to(&mut self, height: Height) -> Result<usize, StoreError> {
-        let before = self.chain.len();
-        self.chain.truncate(height.0 as usize + 1);
-        Ok(before - self.chain.len())
+    fn disconnect_to(&mut self, height: Height) -> Result<Vec<(Height, BlockHash)>, StoreError> {
+        let first = (height.0 as usize + 1).min(self.chain.len());
+        Ok((height.0 + 1..).map(Height).zip(self.chain.split_off(first)).collect())
+    }
+
+    fn body(&self, hash: &BlockHash) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.bodies.get(hash).map(|block| block.encode_to_vec().into()))
     }
 
     fn store_headers(&mut self, headers: &[StoredHeader]) -> Result<(), StoreError> {
@@ -150,8 +154,6 @@ impl BlockStore for MemoryStore {
 
 #[cfg(test)]
 mod tests {
-    use dilithion_wire::Block;
-
     use super::*;
     use crate::sim::blocks::{Blocks, Recipe};
 
@@ -177,7 +179,7 @@ mod tests {
         let outcome = store.connect(&all).unwrap();
         assert_eq!(outcome.connected.len(), 3);
         assert_eq!(outcome.failure.unwrap().error.reject_reason(), "bad-cb-amount");
-        assert_eq!(store.disconnect_to(Height(1)).unwrap(), 2);
+        assert_eq!(store.disconnect_to(Height(1)).unwrap().len(), 2);
         assert!(store.has_body(&all[2].hash), "bodies stay");
         store.forget_header(all[1].hash).unwrap();
         assert_eq!(store.headers().len(), 2, "with its descendants");

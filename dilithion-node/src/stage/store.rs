@@ -1,5 +1,6 @@
 //! What the validator needs of a store.
 
+use bytes::Bytes;
 use dilithion_chain::{Candidate, Chainstate, ConnectOutcome, StoreError, StoredHeader};
 use dilithion_wire::{BlockHash, Height};
 
@@ -15,11 +16,17 @@ pub trait BlockStore {
     /// Only failures of the store.
     fn connect(&mut self, blocks: &[Candidate]) -> Result<ConnectOutcome, StoreError>;
 
-    /// Takes blocks off the chain until `height` is the tip, and tells how many there were.
+    /// Takes blocks off the chain until `height` is the tip, and tells which; their bodies stay.
     ///
     /// # Errors
-    /// Failures of the store, or a height that is not below the tip.
-    fn disconnect_to(&mut self, height: Height) -> Result<usize, StoreError>;
+    /// Failures of the store.
+    fn disconnect_to(&mut self, height: Height) -> Result<Vec<(Height, BlockHash)>, StoreError>;
+
+    /// The body of a block, connected or not, as the payload of a `block` message.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    fn body(&self, hash: &BlockHash) -> Result<Option<Bytes>, StoreError>;
 
     /// Keeps headers, parents first.
     ///
@@ -44,8 +51,12 @@ impl BlockStore for Chainstate {
         Self::connect(self, blocks)
     }
 
-    fn disconnect_to(&mut self, height: Height) -> Result<usize, StoreError> {
-        Self::disconnect_to(self, height).map(|blocks| blocks.len())
+    fn disconnect_to(&mut self, height: Height) -> Result<Vec<(Height, BlockHash)>, StoreError> {
+        Self::disconnect_to(self, height)
+    }
+
+    fn body(&self, hash: &BlockHash) -> Result<Option<Bytes>, StoreError> {
+        self.reader().block_payload(hash)
     }
 
     fn store_headers(&mut self, headers: &[StoredHeader]) -> Result<(), StoreError> {

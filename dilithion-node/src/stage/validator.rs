@@ -7,7 +7,7 @@ use dilithion_chain::{BlockError, Candidate, StoreError, StoredHeader};
 use dilithion_wire::{Block, BlockHash, Height, Limits};
 
 use super::BlockStore;
-use crate::sync::{BlockFault, BlockToConnect, Event, StoreJob};
+use crate::sync::{BlockFault, BlockToConnect, Body, Event, StoreJob};
 
 /// Blocks that share one write transaction at most. A commit costs an fsync, so more is faster; a kill loses at most
 /// this many, which are fetched again.
@@ -58,7 +58,7 @@ impl<S: BlockStore> BlockValidator<S> {
         let mut bytes = 0;
         let fits = |job: &&StoreJob| match job {
             StoreJob::Connect(block) if bytes < MAX_BATCH_BYTES => {
-                bytes += block.payload.len();
+                bytes += block.body.len();
                 true
             }
             _ => false,
@@ -99,12 +99,22 @@ impl<S: BlockStore> BlockValidator<S> {
         let mut candidates = Vec::with_capacity(batch.len());
         let mut undecodable = None;
         for (position, block) in batch.iter().enumerate() {
-            match Block::decode_payload(block.payload.clone(), &self.limits) {
+            let payload = match &block.body {
+                Body::Payload(payload) => Some(payload.clone()),
+                Body::Stored => self.store.body(&block.hash)?,
+            };
+            let decoded = match payload {
+                Some(payload) => {
+                    Block::decode_payload(payload, &self.limits).map_err(|error| error.to_string())
+                }
+                None => Err("the store does not have it any more".to_owned()),
+            };
+            match decoded {
                 Ok(decoded) => {
                     candidates.push(Candidate { hash: block.hash, verified: block.verified, block: decoded });
                 }
-                Err(error) => {
-                    undecodable = Some((position, error.to_string()));
+                Err(reason) => {
+                    undecodable = Some((position, reason));
                     break;
                 }
             }
@@ -162,10 +172,10 @@ impl<S: BlockStore> BlockValidator<S> {
     }
 
     fn disconnect_to(&mut self, height: Height, events: &mut Vec<Event>) -> Result<(), StoreError> {
-        let disconnected = self.store.disconnect_to(height)?;
+        let blocks = self.store.disconnect_to(height)?;
         let tip = self.store.tip();
-        tracing::info!("disconnected {disconnected} blocks; the tip is {} at height {}", tip.1, tip.0);
-        events.push(Event::Disconnected { tip });
+        tracing::info!("disconnected {} blocks; the tip is {} at height {}", blocks.len(), tip.1, tip.0);
+        events.push(Event::Disconnected { tip, blocks });
         Ok(())
     }
 }

@@ -7,19 +7,16 @@ use bytes::Bytes;
 use dilithion_blockwindow::{MAX_BLOCKS_IN_FLIGHT_PER_PEER, Request, Source};
 use dilithion_wire::{BlockHash, BlockHeader, Height, Inventory, Message, Misbehaviour, PeerId};
 
-use super::coordinator::{ReceivedBlock, Validating};
+use super::bodies::ReceivedBlock;
 use super::peers::{GETDATA_INTERVAL, MAX_CONSECUTIVE_STALLS, SyncPeer};
 use super::{
-    Action, BlockFault, BlockToConnect, Coordinator, DOWNLOAD_AHEAD, MAX_RECEIVED_BYTES, MAX_VALIDATING,
-    StoreJob,
+    Action, BlockFault, BlockToConnect, Body, Coordinator, DOWNLOAD_AHEAD, MAX_RECEIVED_BYTES,
+    MAX_VALIDATING, OWN_BLOCKS, StoreJob,
 };
 use crate::clock::Now;
 
 /// A peer is sent its next `getdata` when this few of its blocks are left, so that messages carry many each.
 const REFILL_BELOW: usize = MAX_BLOCKS_IN_FLIGHT_PER_PEER / 2;
-
-/// New blocks announced to a peer in one `headers` message at most.
-const MAX_ANNOUNCED_HEADERS: usize = 8;
 
 impl Coordinator {
     /// Gives the window the next heights of the header chain, as far ahead as memory allows.
@@ -32,7 +29,25 @@ impl Coordinator {
         let horizon = self.headers.best_height().min(ahead).min(wanted);
         while self.scheduled_to < horizon {
             self.scheduled_to = self.scheduled_to.next();
-            self.window.add_pending(self.scheduled_to);
+            self.schedule(self.scheduled_to);
+        }
+    }
+
+    /// Gives the window a height: to be fetched, unless its body is in the store from before a change of chains.
+    fn schedule(&mut self, height: Height) {
+        let stored = self.headers.claimed_hash_at_height(height).filter(|hash| self.bodies.is_stored(hash));
+        match stored {
+            Some(hash) => self.receive(height, ReceivedBlock { peer: OWN_BLOCKS, hash, body: Body::Stored }),
+            None => {
+                self.window.add_pending(height);
+            }
+        }
+    }
+
+    /// Takes in a body that nobody was asked for.
+    fn receive(&mut self, height: Height, block: ReceivedBlock) {
+        if self.window.add_received(height, block.peer) {
+            self.bodies.insert(height, block);
         }
     }
 
@@ -66,10 +81,8 @@ impl Coordinator {
 
     /// How many more blocks may be requested: as many as peers take, unless too many bytes wait here; then only the
     /// block that all of them wait for.
-    fn request_limit(&self) -> usize {
-        let received: usize = self.received.values().map(|block| block.payload.len()).sum();
-        let validating: usize = self.validating.values().map(|block| block.bytes).sum();
-        if received + validating < MAX_RECEIVED_BYTES {
+    pub(super) fn request_limit(&self) -> usize {
+        if self.bodies.bytes() < MAX_RECEIVED_BYTES {
             usize::MAX
         } else {
             usize::from(self.window.lowest_pending() == Some(self.last_handed_out().0.next()))
@@ -78,11 +91,11 @@ impl Coordinator {
 
     /// The last block handed to validation; without any, the tip.
     fn last_handed_out(&self) -> (Height, BlockHash) {
-        self.validating.last_key_value().map_or(self.tip, |(height, block)| (*height, block.hash))
+        self.bodies.last_validating().unwrap_or(self.tip)
     }
 
     /// Up to which height a peer has shown to have the blocks of the best header chain.
-    fn common_height(&self, peer: &SyncPeer) -> Height {
+    pub(super) fn common_height(&self, peer: &SyncPeer) -> Height {
         let known =
             peer.known.and_then(|(_, hash)| self.headers.fork_point(&hash, &self.headers.best_hash()));
         known.unwrap_or(Height::GENESIS)
@@ -112,12 +125,30 @@ impl Coordinator {
         if let Some(sync_peer) = self.peers.get_mut(&peer) {
             sync_peer.block_stalls = 0;
         }
-        self.received.insert(height, ReceivedBlock { peer, hash, payload });
+        self.bodies.insert(height, ReceivedBlock { peer, hash, body: Body::Payload(payload) });
+    }
+
+    /// A block of our own: its id is proved, and its body is here. It is validated like any other.
+    pub(super) fn on_block_mined(
+        &mut self,
+        header: &BlockHeader,
+        hash: BlockHash,
+        payload: Bytes,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        // A block that does not fit, because the chain has moved on meanwhile, is worth nothing.
+        let Ok(effects) = self.headers.add_proved(header, hash, now.unix) else { return };
+        self.apply_effects(effects, now, out);
+        let Some(height) = self.headers.height_of(&hash) else { return };
+        if self.headers.claimed_hash_at_height(height) == Some(hash) && height > self.tip.0 {
+            self.receive(height, ReceivedBlock { peer: OWN_BLOCKS, hash, body: Body::Payload(payload) });
+        }
     }
 
     /// Hands blocks to validation whose turn has come and whose headers are proved, or vouched for.
     pub(super) fn submit_blocks(&mut self, out: &mut Vec<Action>) {
-        while self.validating.len() < MAX_VALIDATING {
+        while self.bodies.validating_len() < MAX_VALIDATING {
             let (last, parent) = self.last_handed_out();
             let height = last.next();
             // Blocks of a branch that has been left are still on their way to the store: first they are rewound.
@@ -126,45 +157,32 @@ impl Coordinator {
             if !follows || held_back || !self.headers.is_connectable(height) {
                 return;
             }
-            let Some(block) = self.received.remove(&height) else { return };
-            self.validating.insert(height, Validating { hash: block.hash, bytes: block.payload.len() });
+            let Some(block) = self.bodies.validate(height) else { return };
             out.push(Action::Store(StoreJob::Connect(BlockToConnect {
                 generation: self.generation,
                 height,
                 hash: block.hash,
                 verified: self.headers.is_verified(&block.hash),
                 peer: block.peer,
-                payload: block.payload,
+                body: block.body,
             })));
         }
     }
 
-    pub(super) fn on_blocks_connected(&mut self, blocks: &[(Height, BlockHash)], out: &mut Vec<Action>) {
+    pub(super) fn on_blocks_connected(
+        &mut self,
+        blocks: &[(Height, BlockHash)],
+        now: Duration,
+        out: &mut Vec<Action>,
+    ) {
         for (height, hash) in blocks {
             self.window.on_block_connected(*height);
-            self.received.remove(height);
-            self.validating.remove(height);
+            self.bodies.remove(*height);
+            self.bodies.forget_stored(hash);
             self.tip = (*height, *hash);
         }
         self.scheduled_to = self.scheduled_to.max(self.tip.0);
-        if self.is_at_tip() {
-            self.announce(blocks, out);
-        }
-    }
-
-    /// Tells peers about new blocks by their headers, unless they showed to have them.
-    pub(super) fn announce(&self, blocks: &[(Height, BlockHash)], out: &mut Vec<Action>) {
-        let recent = &blocks[blocks.len().saturating_sub(MAX_ANNOUNCED_HEADERS)..];
-        let headers: Vec<BlockHeader> =
-            recent.iter().filter_map(|(_, hash)| self.headers.header(hash)).collect();
-        if headers.is_empty() {
-            return;
-        }
-        for (peer, sync_peer) in &self.peers {
-            if self.common_height(sync_peer) < self.tip.0 {
-                out.push(Action::Send { peer: *peer, message: Message::Headers(headers.clone()) });
-            }
-        }
+        self.announce(now, out);
     }
 
     pub(super) fn on_block_rejected(
@@ -178,22 +196,32 @@ impl Coordinator {
         if height <= self.tip.0 {
             return;
         }
-        self.return_validating((fault == BlockFault::Body).then_some(peer));
+        self.return_validating();
         match fault {
-            BlockFault::Stale => {}
+            BlockFault::Stale => self.fetch_again(height, None),
             // Other nodes may store a wrong body and serve it in good faith (spec: wire §7): it is asked for elsewhere.
             BlockFault::Body => {
+                self.bodies.forget_stored(&hash);
+                self.fetch_again(height, Some(peer));
                 self.note_block_stall(peer, "sent bodies that do not belong to their headers", out);
             }
             // An ancestor that only a checkpoint vouches for may be to blame.
             BlockFault::Rule if self.headers.ready_height() < height => self.held_back = Some(height),
             BlockFault::Rule => {
-                out.push(Action::Misbehaved { peer, misbehaviour: Misbehaviour::InvalidBlock });
+                if self.peers.contains_key(&peer) {
+                    out.push(Action::Misbehaved { peer, misbehaviour: Misbehaviour::InvalidBlock });
+                }
                 let effects = self.headers.invalidate(&hash);
                 self.apply_effects(effects, now, out);
                 self.ask_everybody_again();
             }
         }
+    }
+
+    /// The body of this height is worth nothing: it is fetched again, not from the peer to `avoid`.
+    fn fetch_again(&mut self, height: Height, avoid: Option<PeerId>) {
+        self.bodies.remove(height);
+        self.window.return_to_pending(height, avoid);
     }
 
     /// A request to this peer failed; too many in a row end the connection.
@@ -205,18 +233,15 @@ impl Coordinator {
         }
     }
 
-    /// The blocks in validation are void: they are fetched again, the first not from the peer to `avoid`.
-    pub(super) fn return_validating(&mut self, mut avoid: Option<PeerId>) {
+    /// The blocks in validation are void: they wait for their turn again.
+    pub(super) fn return_validating(&mut self) {
         self.generation += 1;
-        for height in std::mem::take(&mut self.validating).into_keys() {
-            self.window.return_to_pending(height, avoid.take());
-        }
+        self.bodies.return_validating();
     }
 
     /// Returns blocks that were not delivered in time to the window, and drops peers that only stall.
-    pub(super) fn check_timeouts(&mut self, now: Now, out: &mut Vec<Action>) {
-        self.check_headers_timeouts(now.mono, out);
-        let mut stalled: Vec<PeerId> = self.window.timeout_check(now.mono).iter().map(|t| t.peer).collect();
+    pub(super) fn check_block_timeouts(&mut self, now: Duration, out: &mut Vec<Action>) {
+        let mut stalled: Vec<PeerId> = self.window.timeout_check(now).iter().map(|t| t.peer).collect();
         stalled.sort_unstable();
         stalled.dedup();
         for id in stalled {

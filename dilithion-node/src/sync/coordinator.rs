@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::Bytes;
 use dilithion_blockwindow::{BlockWindow, WindowConfig};
 use dilithion_headers::HeadersManager;
 use dilithion_wire::{BlockHash, Height, PeerId};
 
+use super::bodies::Bodies;
+use super::failure::SyncFailure;
 use super::peers::SyncPeer;
-use super::{Action, Event, HEADERS_AHEAD_TO_DOWNLOAD, IbdState, SyncStatus};
+use super::progress::Progress;
+use super::{Action, Event, HEADERS_AHEAD_TO_DOWNLOAD, IbdState, Trigger};
 use crate::clock::Now;
 
 /// How long a driver may let pass between two events while nothing waits for a rate limit.
@@ -18,8 +20,11 @@ const IDLE_TICK: Duration = Duration::from_secs(1);
 /// A node that has completed its sync and has no more than this many blocks to fetch stays `COMPLETE`.
 const MAX_BEHIND_WHEN_COMPLETE: u32 = 10;
 
+/// The deepest fork that reference nodes follow (spec: consensus §0).
+pub const MAX_REORG_DEPTH: u32 = 100;
+
 /// What a coordinator is built from.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct CoordinatorConfig {
     /// Limits of the block window.
     pub window: WindowConfig,
@@ -27,21 +32,20 @@ pub struct CoordinatorConfig {
     pub stop_at: Option<Height>,
     /// The highest checkpoint; blocks at or below it may be connected before their headers are proved.
     pub last_checkpoint: Option<Height>,
+    /// How many blocks a node that has completed its sync disconnects at most to follow a better chain; `None` for any
+    /// number. Until then it has no chain that it could defend, and goes back as far as it takes.
+    pub max_reorg_depth: Option<u32>,
 }
 
-/// A block body that waits for its turn.
-#[derive(Clone, Debug)]
-pub(super) struct ReceivedBlock {
-    pub(super) peer: PeerId,
-    pub(super) hash: BlockHash,
-    pub(super) payload: Bytes,
-}
-
-/// A block in validation.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Validating {
-    pub(super) hash: BlockHash,
-    pub(super) bytes: usize,
+impl Default for CoordinatorConfig {
+    fn default() -> Self {
+        Self {
+            window: WindowConfig::default(),
+            stop_at: None,
+            last_checkpoint: None,
+            max_reorg_depth: Some(MAX_REORG_DEPTH),
+        }
+    }
 }
 
 /// The state machine of initial block download (see the [module](super)).
@@ -52,10 +56,8 @@ pub struct Coordinator {
     pub(super) headers: HeadersManager,
     pub(super) window: BlockWindow<PeerId, Height>,
     pub(super) peers: BTreeMap<PeerId, SyncPeer>,
-    /// Bodies whose turn has not come; the window holds the same heights as received.
-    pub(super) received: BTreeMap<Height, ReceivedBlock>,
-    /// Blocks handed to validation and not yet answered, from the tip upwards without a gap.
-    pub(super) validating: BTreeMap<Height, Validating>,
+    /// The bodies of the heights that the window holds as received.
+    pub(super) bodies: Bodies,
     /// A block that may have failed because of an ancestor that only a checkpoint vouches for: not tried again before
     /// all below it is proved.
     pub(super) held_back: Option<Height>,
@@ -73,9 +75,12 @@ pub struct Coordinator {
     pub(super) headers_stored_at: Duration,
     /// A rewind has been asked for and not answered yet.
     pub(super) disconnecting: bool,
-    state: IbdState,
-    entered: Duration,
-    failure: Option<String>,
+    pub(super) state: IbdState,
+    pub(super) entered: Duration,
+    /// The sync has been complete since the start.
+    pub(super) was_complete: bool,
+    pub(super) failure: Option<SyncFailure>,
+    pub(super) progress: Progress,
 }
 
 impl Coordinator {
@@ -88,8 +93,7 @@ impl Coordinator {
             config,
             headers,
             peers: BTreeMap::new(),
-            received: BTreeMap::new(),
-            validating: BTreeMap::new(),
+            bodies: Bodies::default(),
             held_back: None,
             condemned: Vec::new(),
             generation: 0,
@@ -99,7 +103,9 @@ impl Coordinator {
             disconnecting: false,
             state: IbdState::Idle,
             entered: Duration::ZERO,
+            was_complete: false,
             failure: None,
+            progress: Progress::default(),
         }
     }
 
@@ -119,15 +125,19 @@ impl Coordinator {
                 let effects = self.headers.on_hash(token, hash);
                 self.apply_effects(effects, now, &mut out);
             }
-            Event::BlocksConnected { blocks } => self.on_blocks_connected(&blocks, &mut out),
+            Event::BlocksConnected { blocks } => self.on_blocks_connected(&blocks, now.mono, &mut out),
             Event::BlockRejected { generation, height, hash, peer, reason: _, fault } => {
                 if generation == self.generation {
                     self.on_block_rejected((height, hash), peer, fault, now, &mut out);
                 }
             }
-            Event::Disconnected { tip } => self.on_disconnected(tip),
-            Event::StoreFailed { reason } | Event::HashFailed { reason } => self.failure = Some(reason),
-            Event::Tick => self.check_timeouts(now, &mut out),
+            Event::BlockMined { header, hash, payload } => {
+                self.on_block_mined(&header, hash, payload, now, &mut out);
+            }
+            Event::Disconnected { tip, blocks } => self.on_disconnected(tip, &blocks),
+            Event::StoreFailed { reason } => self.failure = Some(SyncFailure::Store { reason }),
+            Event::HashFailed { reason } => self.failure = Some(SyncFailure::Hash { reason }),
+            Event::Tick => self.on_tick(now, &mut out),
         }
         self.advance(now, &mut out);
         out
@@ -160,50 +170,13 @@ impl Coordinator {
     /// How long after `now` the next [`Event::Tick`] is due at the latest.
     #[must_use]
     pub fn next_tick(&self, now: Duration) -> Duration {
-        let deferred = if self.window.pending_len() == 0 {
-            None
-        } else {
-            self.peers.values().map(|peer| peer.next_getdata).filter(|at| *at > now).min()
-        };
+        let wanted = self.window.pending_len() > 0;
+        let requests = self.peers.values().map(|peer| peer.next_getdata).filter(|at| wanted && *at > now);
+        let announced = self.is_at_tip();
+        let announcements = self.peers.values().map(|peer| peer.next_announcement);
+        let announcements = announcements.filter(|at| announced && *at > now);
+        let deferred = requests.chain(announcements).min();
         deferred.map_or(IDLE_TICK, |at| at.saturating_sub(now).min(IDLE_TICK))
-    }
-
-    /// Where the sync stands.
-    #[must_use]
-    pub fn status(&self, now: Duration) -> SyncStatus {
-        SyncStatus {
-            state: self.state,
-            in_state: now.saturating_sub(self.entered),
-            chain_height: self.tip.0,
-            chain_hash: self.tip.1,
-            header_height: self.headers.best_height(),
-            ready_height: self.headers.ready_height(),
-            peers: self.peers.len(),
-            pending: self.window.pending_len(),
-            in_flight: self.window.in_flight_len(),
-            received: self.window.received_len(),
-            waiting_for: self.waiting_for(),
-        }
-    }
-
-    fn waiting_for(&self) -> String {
-        match self.state {
-            IbdState::Error => self.failure.clone().unwrap_or_default(),
-            IbdState::Complete => "in sync".to_owned(),
-            _ if self.peers.is_empty() => "waiting for a peer".to_owned(),
-            IbdState::Idle | IbdState::Connecting => "no peer is ahead of us".to_owned(),
-            IbdState::HeadersSync => "waiting for headers".to_owned(),
-            IbdState::BlocksDownload | IbdState::BlocksValidate => {
-                let next = self.tip.0.next();
-                if self.validating.contains_key(&next) {
-                    format!("validating block {next}")
-                } else if self.received.contains_key(&next) {
-                    format!("waiting for the proof of work of header {next}")
-                } else {
-                    self.window.stats().to_string()
-                }
-            }
-        }
     }
 
     /// Does whatever can be done now: states, headers, blocks.
@@ -212,61 +185,75 @@ impl Coordinator {
             return;
         }
         self.check_fork(out);
-        while let Some(next) = self.next_state(now.mono) {
-            self.enter(next, now.mono, out);
-        }
+        self.change_state(now.mono, out);
         if self.state == IbdState::Error {
             return;
         }
         self.drive_headers(now.mono, out);
         self.store_proved_headers(now.mono, out);
-        if self.state.downloads_blocks() && !self.disconnecting {
+        if self.disconnecting {
+            return;
+        }
+        if self.state.downloads_blocks() {
             self.schedule_blocks();
             self.request_blocks(now.mono, out);
-            self.submit_blocks(out);
+        }
+        self.submit_blocks(out);
+    }
+
+    /// Goes from state to state as long as a trigger leads on.
+    fn change_state(&mut self, now: Duration, out: &mut Vec<Action>) {
+        while let Some(trigger) = self.trigger(now) {
+            match self.state.on(trigger) {
+                Ok(Some(next)) => self.enter(next, now, out),
+                Ok(None) => return,
+                Err(illegal) => self.failure = Some(illegal.into()),
+            }
         }
     }
 
     fn enter(&mut self, next: IbdState, now: Duration, out: &mut Vec<Action>) {
-        debug_assert!(self.state.may_become(next), "{} -> {next}", self.state);
         out.push(Action::StateChanged { from: self.state, to: next });
         self.state = next;
         self.entered = now;
         if next == IbdState::Complete {
-            self.announce(&[self.tip], out);
+            self.was_complete = true;
+            self.announce(now, out);
         }
     }
 
-    /// The transition that is due, if any.
-    fn next_state(&self, now: Duration) -> Option<IbdState> {
-        use IbdState::{BlocksDownload, BlocksValidate, Complete, Connecting, Error, HeadersSync, Idle};
-        if self.failure.is_some() && self.state != Error {
-            return Some(Error);
+    /// What is true now and may lead to another state.
+    fn trigger(&self, now: Duration) -> Option<Trigger> {
+        if self.failure.is_some() {
+            return Some(Trigger::Failed);
         }
         if self.peers.is_empty() {
-            return (!matches!(self.state, Idle | Connecting | Error)).then_some(Connecting);
+            return Some(Trigger::PeersLost);
         }
-        let chain = self.tip.0;
-        let best = self.headers.best_height();
-        let caught_up = self.headers_caught_up(now);
+        let (chain, best) = (self.tip.0, self.headers.best_height());
         // Until there is a chain of enough work, the search for one goes on.
         let enough = self.headers.has_minimum_work();
-        let blocks_missing = enough && (best > chain || self.is_off_best_chain());
+        let missing = enough && (best > chain || self.is_off_best_chain());
         match self.state {
-            Idle if blocks_missing || self.peers.values().any(|peer| peer.claimed_height > chain) => {
-                Some(Connecting)
+            IbdState::Idle => {
+                let ahead = missing || self.peers.values().any(|peer| peer.claimed_height > chain);
+                ahead.then_some(Trigger::PeerAhead)
             }
-            Connecting => Some(HeadersSync),
-            HeadersSync if enough && best.0 > chain.0.saturating_add(HEADERS_AHEAD_TO_DOWNLOAD) => {
-                Some(BlocksDownload)
+            IbdState::Connecting => Some(Trigger::PeerConnected),
+            IbdState::HeadersSync if missing => {
+                let far = best.0 > chain.0.saturating_add(HEADERS_AHEAD_TO_DOWNLOAD);
+                (far || !self.is_exchanging_headers(now)).then_some(Trigger::BlocksMissing)
             }
-            HeadersSync if blocks_missing && !self.is_exchanging_headers(now) => Some(BlocksDownload),
-            HeadersSync | BlocksDownload | BlocksValidate if enough && caught_up && !blocks_missing => {
-                Some(Complete)
+            IbdState::HeadersSync | IbdState::BlocksDownload | IbdState::BlocksValidate
+                if enough && !missing =>
+            {
+                self.headers_caught_up(now).then_some(Trigger::CaughtUp)
             }
-            BlocksDownload if caught_up && self.everything_received() => Some(BlocksValidate),
-            BlocksValidate if !self.everything_received() => Some(BlocksDownload),
-            Complete if self.has_fallen_behind() => Some(HeadersSync),
+            IbdState::BlocksDownload if self.everything_received() => {
+                self.headers_caught_up(now).then_some(Trigger::AllReceived)
+            }
+            IbdState::BlocksValidate if !self.everything_received() => Some(Trigger::BlocksMissing),
+            IbdState::Complete if self.has_fallen_behind() => Some(Trigger::PeerAhead),
             _ => None,
         }
     }
@@ -289,7 +276,14 @@ impl Coordinator {
         self.window.pending_len() == 0
             && self.window.in_flight_len() == 0
             && self.scheduled_to >= self.headers.best_height()
-            && !(self.received.is_empty() && self.validating.is_empty())
+            && self.bodies.len() > 0
+    }
+
+    fn on_tick(&mut self, now: Now, out: &mut Vec<Action>) {
+        self.check_headers_timeouts(now.mono, out);
+        self.check_block_timeouts(now.mono, out);
+        self.progress.sample(now.mono, self.tip.0, self.headers.ready_height());
+        self.announce(now.mono, out);
     }
 
     fn on_peer_disconnected(&mut self, peer: PeerId) {

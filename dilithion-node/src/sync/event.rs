@@ -5,7 +5,7 @@ use dilithion_chain::StoredHeader;
 use dilithion_headers::{HashJob, HashToken};
 use dilithion_wire::{BlockHash, BlockHeader, Height, Message, Misbehaviour, PeerId};
 
-use super::IbdState;
+use super::{Body, IbdState};
 
 /// Something that happened outside the coordinator.
 #[derive(Clone, Debug)]
@@ -36,6 +36,15 @@ pub enum Event {
         /// The block's header.
         header: BlockHeader,
         /// The whole message payload.
+        payload: Bytes,
+    },
+    /// This node made a block.
+    BlockMined {
+        /// The block's header.
+        header: BlockHeader,
+        /// Its id: the header's RandomX hash, which the miner has computed.
+        hash: BlockHash,
+        /// The block, as the payload of a `block` message.
         payload: Bytes,
     },
     /// Blocks were announced by `inv`.
@@ -85,6 +94,8 @@ pub enum Event {
     Disconnected {
         /// The new tip.
         tip: (Height, BlockHash),
+        /// The blocks that were disconnected; the store keeps their bodies.
+        blocks: Vec<(Height, BlockHash)>,
     },
     /// The store failed; nothing can be connected any more.
     StoreFailed {
@@ -183,8 +194,8 @@ pub struct BlockToConnect {
     pub hash: BlockHash,
     /// Whether the id has been proved by RandomX; `false` only at or below a checkpoint.
     pub verified: bool,
-    /// Who sent it.
+    /// Who sent it; [`OWN_BLOCKS`](super::OWN_BLOCKS) for what came from nobody.
     pub peer: PeerId,
-    /// The `block` message's payload.
-    pub payload: Bytes,
+    /// Its transactions.
+    pub body: Body,
 }

@@ -2,7 +2,7 @@
 
 use dilithion_wire::{BlockHash, Height};
 
-use super::{Action, Coordinator, StoreJob};
+use super::{Action, Coordinator, StoreJob, SyncFailure};
 
 impl Coordinator {
     /// Whether our tip is known not to lie on the best header chain. A height that is not known yet is no fork.
@@ -18,7 +18,7 @@ impl Coordinator {
         if self.headers.height_of(&self.tip.1).is_none() {
             return self.leave_false_branch(out);
         }
-        if self.validating.is_empty() {
+        if self.bodies.validating_len() == 0 {
             // None of theirs is connected; what an earlier run may have stored of them goes.
             out.extend(self.condemned.drain(..).map(|(_, hash)| Action::Store(StoreJob::ForgetHeader(hash))));
         }
@@ -33,7 +33,14 @@ impl Coordinator {
         if proved_work.is_none() || (our_work.is_some() && proved_work <= our_work) {
             return;
         }
-        self.rewind_to(fork, out);
+        let depth = self.tip.0.0.saturating_sub(fork.0);
+        match self.config.max_reorg_depth {
+            Some(limit) if self.was_complete && depth > limit => {
+                out.push(Action::ForkDetected { height: fork });
+                self.failure = Some(SyncFailure::DeepFork { fork, depth, limit });
+            }
+            _ => self.rewind_to(fork, out),
+        }
     }
 
     /// Our tip is not known to the header chain any more: a header that a checkpoint vouched for proved false after its
@@ -50,9 +57,8 @@ impl Coordinator {
         out.push(Action::Store(StoreJob::DisconnectTo(fork)));
         self.disconnecting = true;
         self.generation += 1;
-        self.validating.clear();
+        self.bodies.clear();
         self.window.reset(fork.next());
-        self.received.clear();
         self.scheduled_to = fork;
     }
 
@@ -61,13 +67,17 @@ impl Coordinator {
         self.stored_headers_to = self.stored_headers_to.min(fork);
         // Blocks in validation go on: if they end on the branch that is left, the fork check rewinds them.
         self.window.truncate(fork);
-        self.received.split_off(&fork.next());
+        self.bodies.truncate_waiting(fork);
         self.scheduled_to = self.scheduled_to.min(fork).max(self.tip.0);
     }
 
-    pub(super) fn on_disconnected(&mut self, tip: (Height, BlockHash)) {
+    pub(super) fn on_disconnected(&mut self, tip: (Height, BlockHash), blocks: &[(Height, BlockHash)]) {
         self.disconnecting = false;
         self.tip = tip;
         self.scheduled_to = tip.0;
+        // Should the chain turn back, they need not be fetched again. Those of false headers are being forgotten.
+        for (_, hash) in blocks.iter().filter(|(_, hash)| self.headers.is_verified(hash)) {
+            self.bodies.remember_stored(*hash);
+        }
     }
 }

@@ -3,19 +3,30 @@
 //! [`Coordinator::handle`] takes an [`Event`] and the time, and returns [`Action`]s. It owns the header chain, the
 //! block window and what is known about peers; whoever drives it owns sockets, hash threads and the store.
 
+mod announce;
 mod block_sync;
+mod bodies;
 mod coordinator;
 mod event;
+mod failure;
 mod fork;
 mod headers_sync;
+mod invariants;
 mod peers;
+mod progress;
 mod state;
 mod status;
 
-pub use coordinator::{Coordinator, CoordinatorConfig};
+pub use bodies::Body;
+pub use coordinator::{Coordinator, CoordinatorConfig, MAX_REORG_DEPTH};
 pub use event::{Action, BlockFault, BlockToConnect, Event, StoreJob};
-pub use state::{IbdState, TRANSITIONS};
+pub use failure::SyncFailure;
+pub use invariants::Broken;
+pub use progress::Rates;
+pub use state::{IbdState, IllegalTrigger, Outcome, TRANSITIONS, Trigger};
 pub use status::SyncStatus;
+
+use dilithion_wire::PeerId;
 
 /// Headers this far ahead of the chain start block download while more headers are still coming
 /// (`HEADERS_AHEAD_TO_DOWNLOAD` of the design documents).
@@ -32,3 +43,7 @@ pub const MAX_RECEIVED_BYTES: usize = 64 << 20;
 /// Blocks handed to validation and not yet answered: enough to fill its batches, few enough that a rejected block
 /// throws little away.
 pub const MAX_VALIDATING: usize = 512;
+
+/// Stands for the sender of blocks that nobody sent: our own miner's, and those from the store. No connection has this
+/// number.
+pub const OWN_BLOCKS: PeerId = dilithion_headers::RESTORED;

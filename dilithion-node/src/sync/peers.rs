@@ -20,6 +20,10 @@ pub(super) const MAX_CONSECUTIVE_STALLS: u32 = 3;
 /// Shortest time between two `getheaders` to one peer that do not continue a full batch.
 pub(super) const GETHEADERS_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Shortest time between two announcements to one peer. With three `headers` in any two seconds we stay within what S
+/// peers tolerate (spec: wire §4).
+pub(super) const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(700);
+
 /// Where the exchange of headers with a peer stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeadersExchange {
@@ -54,6 +58,10 @@ pub(super) struct SyncPeer {
     pub(super) next_getdata: Duration,
     /// The earliest time of the next `getheaders` to it that does not continue a full batch.
     pub(super) next_getheaders: Duration,
+    /// The earliest time of the next announcement to it.
+    pub(super) next_announcement: Duration,
+    /// The last block that was announced to it.
+    pub(super) announced: Option<BlockHash>,
 }
 
 impl SyncPeer {
@@ -69,6 +77,8 @@ impl SyncPeer {
             block_stalls: 0,
             next_getdata: Duration::ZERO,
             next_getheaders: Duration::ZERO,
+            next_announcement: Duration::ZERO,
+            announced: None,
         }
     }
 

@@ -1,6 +1,8 @@
-//! The states of initial block download and the transitions between them, as data.
+//! The states of initial block download and what leads from one to another, as data.
 
 use std::fmt;
+
+use thiserror::Error;
 
 /// Where a node stands in initial block download (IBD).
 #[doc(alias = "IBDState")]
@@ -18,9 +20,71 @@ pub enum IbdState {
     BlocksValidate,
     /// Our chain is the best chain we know of.
     Complete,
-    /// The store failed; nothing is connected any more.
+    /// Something failed that only the operator can mend; nothing is connected any more.
     Error,
 }
+
+/// What makes a state give way to another. The coordinator finds out which is due; [`TRANSITIONS`] says what it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Trigger {
+    /// The store or hashing failed, or a fork is too deep to follow.
+    Failed,
+    /// The last peer is gone, or there was none.
+    PeersLost,
+    /// A peer, or a header, is ahead of the connected chain.
+    PeerAhead,
+    /// There is a usable connection.
+    PeerConnected,
+    /// There are blocks to fetch.
+    BlocksMissing,
+    /// Every block of the header chain is here, and some wait for validation.
+    AllReceived,
+    /// The best chain that anybody told us of is connected.
+    CaughtUp,
+}
+
+/// What a trigger means in a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The state changes.
+    Become(IbdState),
+    /// It does not.
+    Stay,
+    /// The trigger cannot come in this state; if it does, something is wrong with the node.
+    Illegal,
+}
+
+/// A trigger that cannot come in a state.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("{trigger:?} cannot come in state {state}")]
+pub struct IllegalTrigger {
+    /// The state.
+    pub state: IbdState,
+    /// What came.
+    pub trigger: Trigger,
+}
+
+/// What each trigger means in each state: rows are states, columns triggers, both in the order of their `ALL`.
+pub const TRANSITIONS: [[Outcome; 7]; 7] = {
+    use IbdState::{BlocksDownload, BlocksValidate, Complete, Connecting, Error, HeadersSync};
+    use Outcome::{Become, Illegal, Stay};
+    let fail = Become(Error);
+    let lost = Become(Connecting);
+    let sync = Become(HeadersSync);
+    let load = Become(BlocksDownload);
+    let work = Become(BlocksValidate);
+    let done = Become(Complete);
+    [
+        // Failed, PeersLost, PeerAhead, PeerConnected, BlocksMissing, AllReceived, CaughtUp
+        [fail, Stay, lost, Stay, Illegal, Illegal, Stay], // Idle
+        [fail, Stay, Stay, sync, Illegal, Illegal, Illegal], // Connecting
+        [fail, lost, Stay, Stay, load, Stay, done],       // HeadersSync
+        [fail, lost, Stay, Stay, Stay, work, done],       // BlocksDownload
+        [fail, lost, Stay, Stay, load, Stay, done],       // BlocksValidate
+        [fail, lost, sync, Stay, Stay, Stay, Stay],       // Complete
+        [Stay, Stay, Stay, Stay, Stay, Stay, Stay],       // Error
+    ]
+};
 
 impl IbdState {
     /// All states, in the order of a sync.
@@ -48,17 +112,48 @@ impl IbdState {
         }
     }
 
-    /// Whether a node may go from this state to `next`.
+    /// What a trigger means in this state, by [`TRANSITIONS`].
     #[must_use]
-    pub fn may_become(self, next: Self) -> bool {
-        TRANSITIONS.contains(&(self, next))
+    pub const fn outcome(self, trigger: Trigger) -> Outcome {
+        TRANSITIONS[self as usize][trigger as usize]
     }
 
-    /// Whether blocks are requested and connected in this state.
+    /// The state that a trigger leads to; `None` if it changes nothing.
+    ///
+    /// # Errors
+    /// [`IllegalTrigger`] if it cannot come in this state.
+    pub const fn on(self, trigger: Trigger) -> Result<Option<Self>, IllegalTrigger> {
+        match self.outcome(trigger) {
+            Outcome::Become(next) => Ok(Some(next)),
+            Outcome::Stay => Ok(None),
+            Outcome::Illegal => Err(IllegalTrigger { state: self, trigger }),
+        }
+    }
+
+    /// Whether some trigger leads from this state to `next`.
+    #[must_use]
+    pub fn may_become(self, next: Self) -> bool {
+        Trigger::ALL.into_iter().any(|trigger| self.outcome(trigger) == Outcome::Become(next))
+    }
+
+    /// Whether blocks are requested in this state.
     #[must_use]
     pub const fn downloads_blocks(self) -> bool {
         matches!(self, Self::BlocksDownload | Self::BlocksValidate | Self::Complete)
     }
+}
+
+impl Trigger {
+    /// All triggers, in the order of the table's columns.
+    pub const ALL: [Self; 7] = [
+        Self::Failed,
+        Self::PeersLost,
+        Self::PeerAhead,
+        Self::PeerConnected,
+        Self::BlocksMissing,
+        Self::AllReceived,
+        Self::CaughtUp,
+    ];
 }
 
 impl fmt::Display for IbdState {
@@ -67,35 +162,40 @@ impl fmt::Display for IbdState {
     }
 }
 
-/// Every legal transition. Any state may fail; losing all peers leads back to `CONNECTING`.
-pub const TRANSITIONS: &[(IbdState, IbdState)] = {
-    use IbdState::{BlocksDownload, BlocksValidate, Complete, Connecting, Error, HeadersSync, Idle};
-    &[
-        (Idle, Connecting),
-        (Connecting, HeadersSync),
-        (HeadersSync, Connecting),
-        (HeadersSync, BlocksDownload),
-        (HeadersSync, Complete),
-        (BlocksDownload, Connecting),
-        (BlocksDownload, BlocksValidate),
-        (BlocksDownload, Complete),
-        (BlocksValidate, Connecting),
-        (BlocksValidate, BlocksDownload),
-        (BlocksValidate, Complete),
-        (Complete, Connecting),
-        (Complete, HeadersSync),
-        (Idle, Error),
-        (Connecting, Error),
-        (HeadersSync, Error),
-        (BlocksDownload, Error),
-        (BlocksValidate, Error),
-        (Complete, Error),
-    ]
-};
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn pairs() -> impl Iterator<Item = (IbdState, Trigger)> {
+        IbdState::ALL
+            .into_iter()
+            .flat_map(|state| Trigger::ALL.into_iter().map(move |trigger| (state, trigger)))
+    }
+
+    #[test]
+    fn rows_and_columns_are_in_the_order_of_the_lists() {
+        assert!(IbdState::ALL.into_iter().enumerate().all(|(row, state)| state as usize == row));
+        assert!(Trigger::ALL.into_iter().enumerate().all(|(column, trigger)| trigger as usize == column));
+    }
+
+    /// Requirement M6: each pair means something, and one that cannot come is an error and no panic.
+    #[test]
+    fn each_pair_of_state_and_trigger_is_defined() {
+        for (state, trigger) in pairs() {
+            match state.outcome(trigger) {
+                Outcome::Become(next) => {
+                    assert_ne!(next, state, "{state} to itself is no transition");
+                    assert_eq!(state.on(trigger), Ok(Some(next)));
+                }
+                Outcome::Stay => assert_eq!(state.on(trigger), Ok(None)),
+                Outcome::Illegal => {
+                    let error = state.on(trigger).unwrap_err();
+                    assert_eq!(error, IllegalTrigger { state, trigger });
+                    assert!(error.to_string().contains(state.name()));
+                }
+            }
+        }
+    }
 
     #[test]
     fn error_is_final_and_reachable_from_everywhere() {
@@ -105,11 +205,30 @@ mod tests {
         }
     }
 
+    /// Trap T9: each state but the last has a way on, and a way back when all peers are lost.
     #[test]
     fn no_state_is_a_dead_end_but_error() {
         for state in IbdState::ALL.into_iter().filter(|state| *state != IbdState::Error) {
-            assert!(TRANSITIONS.iter().any(|(from, to)| *from == state && *to != IbdState::Error), "{state}");
-            assert!(!state.may_become(state), "{state} to itself is no transition");
+            assert!(IbdState::ALL.into_iter().any(|next| next != IbdState::Error && state.may_become(next)));
+            let waits = matches!(state, IbdState::Idle | IbdState::Connecting);
+            assert_eq!(state.may_become(IbdState::Connecting), state != IbdState::Connecting, "{state}");
+            assert_eq!(state.on(Trigger::PeersLost), Ok((!waits).then_some(IbdState::Connecting)));
         }
+    }
+
+    /// Requirements 000-072 to 000-083: the path of a whole sync.
+    #[test]
+    fn a_sync_walks_through_all_states() {
+        use Trigger::{AllReceived, BlocksMissing, CaughtUp, PeerAhead, PeerConnected};
+        let path = [PeerAhead, PeerConnected, BlocksMissing, AllReceived, CaughtUp, PeerAhead];
+        let mut state = IbdState::Idle;
+        let states = path.map(|trigger| {
+            state = state.on(trigger).unwrap().unwrap();
+            state.name()
+        });
+        assert_eq!(
+            states,
+            ["CONNECTING", "HEADERS_SYNC", "BLOCKS_DOWNLOAD", "BLOCKS_VALIDATE", "COMPLETE", "HEADERS_SYNC"]
+        );
     }
 }

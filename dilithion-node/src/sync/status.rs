@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use dilithion_wire::{BlockHash, Height};
 
-use super::IbdState;
+use super::peers::HeadersExchange;
+use super::{Coordinator, IbdState, Rates};
 
 /// Where the sync stands, at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SyncStatus {
     /// The state.
     pub state: IbdState,
@@ -30,8 +31,81 @@ pub struct SyncStatus {
     pub in_flight: usize,
     /// Blocks received that wait for their turn or for validation.
     pub received: usize,
+    /// Blocks connected and headers proved a second, over the last half minute.
+    pub rates: Rates,
+    /// When the sync will be done at these rates; zero if it is, `None` if nothing moves or nobody knows.
+    pub eta: Option<Duration>,
     /// What the node waits for, in words.
     pub waiting_for: String,
+}
+
+impl Coordinator {
+    /// Where the sync stands.
+    #[must_use]
+    pub fn status(&self, now: Duration) -> SyncStatus {
+        let (chain_height, chain_hash) = self.tip;
+        let (header_height, ready_height) = (self.headers.best_height(), self.headers.ready_height());
+        let rates = self.progress.rates(now, chain_height, ready_height);
+        let left = |height: Height| header_height.0.saturating_sub(height.0);
+        SyncStatus {
+            state: self.state,
+            in_state: now.saturating_sub(self.entered),
+            chain_height,
+            chain_hash,
+            header_height,
+            ready_height,
+            peers: self.peers.len(),
+            pending: self.window.pending_len(),
+            in_flight: self.window.in_flight_len(),
+            received: self.window.received_len(),
+            rates,
+            eta: match self.state {
+                IbdState::Complete => Some(Duration::ZERO),
+                IbdState::BlocksDownload | IbdState::BlocksValidate => {
+                    rates.time_for(left(chain_height), left(ready_height))
+                }
+                IbdState::Idle | IbdState::Connecting | IbdState::HeadersSync | IbdState::Error => None,
+            },
+            waiting_for: self.waiting_for(),
+        }
+    }
+
+    fn waiting_for(&self) -> String {
+        match self.state {
+            IbdState::Error => self.failure.as_ref().map(ToString::to_string).unwrap_or_default(),
+            IbdState::Complete => "in sync".to_owned(),
+            _ if self.peers.is_empty() => "waiting for a peer".to_owned(),
+            IbdState::Idle | IbdState::Connecting => "no peer is ahead of us".to_owned(),
+            IbdState::HeadersSync => self.waiting_for_headers(),
+            IbdState::BlocksDownload | IbdState::BlocksValidate => self.waiting_for_blocks(),
+        }
+    }
+
+    fn waiting_for_headers(&self) -> String {
+        match self.peers.iter().find(|(_, peer)| peer.headers != HeadersExchange::Quiet) {
+            Some((id, peer)) if peer.headers == HeadersExchange::Proving => {
+                format!("waiting for the hashes that decide about the headers of peer {id}")
+            }
+            Some((id, _)) => format!("waiting for headers from peer {id}"),
+            None if !self.headers.has_minimum_work() => {
+                "waiting for a chain with the minimum of work".to_owned()
+            }
+            None => "waiting for a peer that has headers".to_owned(),
+        }
+    }
+
+    fn waiting_for_blocks(&self) -> String {
+        let next = self.tip.0.next();
+        if self.disconnecting {
+            "disconnecting blocks of a chain that was left".to_owned()
+        } else if self.bodies.is_validating(next) {
+            format!("validating block {next}")
+        } else if self.bodies.is_waiting(next) {
+            format!("waiting for the proof of work of header {next}")
+        } else {
+            self.window.stats().to_string()
+        }
+    }
 }
 
 impl fmt::Display for SyncStatus {

@@ -1,0 +1,147 @@
+//! A node of a simulation: the real coordinator and validator over a store, with a hash pool in virtual time.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dilithion_headers::{HeadersConfig, HeadersManager, StoredHeader};
+use dilithion_pow::Work;
+use dilithion_wire::{BlockHash, ChainParams, Height};
+
+use super::hasher::SimHasher;
+use super::store::SimStore;
+use crate::node::NodeError;
+use crate::stage::{BlockStore, BlockValidator};
+use crate::sync::{Coordinator, CoordinatorConfig};
+
+/// What a node is like.
+#[derive(Clone, Debug)]
+pub struct NodeProfile {
+    /// Hash threads.
+    pub threads: usize,
+    /// How long one hash takes.
+    pub time_per_hash: Duration,
+    /// How long the store takes for a transaction.
+    pub time_per_commit: Duration,
+    /// How long the store takes for a block, on top.
+    pub time_per_block: Duration,
+    /// Seconds by which the node's wall clock is ahead.
+    pub clock_offset: i64,
+    /// Work below which a chain is not downloaded.
+    pub minimum_chain_work: Work,
+    /// The rules, checkpoints included.
+    pub params: Arc<ChainParams>,
+}
+
+/// A node, running or not.
+#[derive(Debug)]
+pub struct SimNode {
+    /// What it is like.
+    pub profile: NodeProfile,
+    /// Raised at each start: what was under way before is void.
+    pub boot: u32,
+    /// What it is while it runs.
+    pub running: Option<Box<Running>>,
+    /// The store of a node that is down.
+    stopped: Option<SimStore>,
+    /// What it asked for and was sent, over all its lives.
+    pub downloads: Downloads,
+}
+
+/// What a node asked for.
+#[derive(Debug, Default)]
+pub struct Downloads {
+    /// Blocks asked for since the start.
+    pub asked: HashSet<BlockHash>,
+    /// Blocks that were delivered since the start.
+    pub delivered: HashSet<BlockHash>,
+    /// Block messages that brought a block for the first time.
+    pub blocks: u64,
+    /// Block messages that brought a block again.
+    pub duplicates: u64,
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Running {
+    /// The state machine under test.
+    pub coordinator: Coordinator,
+    /// Writes the store.
+    pub validator: BlockValidator<SimStore>,
+    /// A step of the validator is under way.
+    pub storing: bool,
+    /// Computes ids.
+    pub(super) hasher: SimHasher,
+    /// When the coordinator wants to be woken.
+    pub tick_at: Duration,
+}
+
+impl SimNode {
+    /// A node that is down.
+    #[must_use]
+    pub fn new(profile: NodeProfile, store: SimStore) -> Self {
+        Self { profile, boot: 0, running: None, stopped: Some(store), downloads: Downloads::default() }
+    }
+
+    /// Starts the node from what its store holds; `seed` is that of its spot checks. Does nothing if it is running.
+    ///
+    /// # Errors
+    /// [`NodeError`] if the store cannot be read.
+    pub fn start(&mut self, seed: u64) -> Result<bool, NodeError> {
+        let Some(store) = self.stopped.take() else { return Ok(false) };
+        let NodeProfile { params, minimum_chain_work, .. } = &self.profile;
+        let config = HeadersConfig {
+            seed,
+            minimum_chain_work: *minimum_chain_work,
+            ..HeadersConfig::from_params(params)
+        };
+        let mut headers = HeadersManager::new(config, params.genesis_header(), params.genesis.hash);
+        for stored in store.headers()? {
+            let dilithion_chain::StoredHeader { header, hash, verified, .. } = stored;
+            headers.restore(StoredHeader { header, hash, verified })?;
+        }
+        let last_checkpoint = params.last_checkpoint().map(|checkpoint| checkpoint.height);
+        let config = CoordinatorConfig { last_checkpoint, ..CoordinatorConfig::default() };
+        let coordinator = Coordinator::new(config, headers, store.tip());
+        let validator = BlockValidator::new(store, params.limits);
+        let hasher = SimHasher::new(self.profile.threads, self.profile.time_per_hash);
+        self.running =
+            Some(Box::new(Running { coordinator, validator, storing: false, hasher, tick_at: Duration::MAX }));
+        self.boot += 1;
+        self.downloads.asked.clear();
+        self.downloads.delivered.clear();
+        Ok(true)
+    }
+
+    /// The node stops without a warning: what is not in the store is lost.
+    pub fn crash(&mut self) {
+        if let Some(running) = self.running.take() {
+            self.stopped = Some(running.validator.into_store());
+        }
+    }
+
+    /// The store, wherever it is.
+    #[must_use]
+    pub fn store(&self) -> Option<&SimStore> {
+        self.running.as_ref().map(|running| running.validator.store()).or(self.stopped.as_ref())
+    }
+
+    /// The end of the connected chain.
+    #[must_use]
+    pub fn tip(&self) -> (Height, BlockHash) {
+        self.store().map(BlockStore::tip).unwrap_or_default()
+    }
+
+    /// Connects blocks before the node is started: what it has from an earlier life.
+    ///
+    /// # Errors
+    /// [`NodeError`] if the store fails.
+    pub fn preload(&mut self, blocks: impl Iterator<Item = (BlockHash, Bytes)>) -> Result<(), NodeError> {
+        let limits = self.profile.params.limits;
+        match &mut self.stopped {
+            Some(store) => store.preload(blocks, &limits),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The store of a simulated node: in memory, or the real one on disk.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dilithion_chain::{
+    Candidate, Chainstate, ConnectOutcome, Depth, StoreError, StoreOptions, StoredHeader,
+};
+use dilithion_wire::{Block, BlockHash, ChainParams, Height, Limits};
+
+use super::memory_store::MemoryStore;
+use crate::node::NodeError;
+use crate::stage::BlockStore;
+
+/// Blocks that a preloaded store connects at a time.
+const PRELOAD_BATCH: usize = 500;
+
+/// A store of either kind.
+#[derive(Debug)]
+pub enum SimStore {
+    /// As fast as memory; what a crash leaves behind is what the validator has done.
+    Memory(MemoryStore),
+    /// LMDB.
+    Disk(Box<Chainstate>),
+}
+
+impl SimStore {
+    /// A store on disk, in a folder that must not be in use.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn on_disk(dir: &Path, params: Arc<ChainParams>) -> Result<Self, NodeError> {
+        let options = StoreOptions { check: Depth::Full, ..StoreOptions::default() };
+        Ok(Self::Disk(Box::new(Chainstate::open(dir, params, options).map_err(store_error)?)))
+    }
+
+    /// The stored headers, parents first.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn headers(&self) -> Result<Vec<StoredHeader>, NodeError> {
+        match self {
+            Self::Memory(store) => Ok(store.headers().to_vec()),
+            Self::Disk(store) => store.reader().headers().collect::<Result<_, _>>().map_err(store_error),
+        }
+    }
+
+    /// Whether the body of a block is stored.
+    #[must_use]
+    pub fn has_body(&self, hash: &BlockHash) -> bool {
+        match self {
+            Self::Memory(store) => store.has_body(hash),
+            Self::Disk(store) => store.reader().has_block(hash).unwrap_or(false),
+        }
+    }
+
+    /// Connects blocks of an earlier life.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn preload(
+        &mut self,
+        blocks: impl Iterator<Item = (BlockHash, Bytes)>,
+        limits: &Limits,
+    ) -> Result<(), NodeError> {
+        let mut batch = Vec::new();
+        let mut blocks = blocks.peekable();
+        while let Some((hash, payload)) = blocks.next() {
+            if let Ok(block) = Block::decode_payload(payload, limits) {
+                batch.push(Candidate { hash, verified: true, block });
+            }
+            if batch.len() == PRELOAD_BATCH || blocks.peek().is_none() {
+                self.connect(&std::mem::take(&mut batch)).map_err(store_error)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn inner(&mut self) -> &mut dyn BlockStore {
+        match self {
+            Self::Memory(store) => store,
+            Self::Disk(store) => store.as_mut(),
+        }
+    }
+}
+
+impl BlockStore for SimStore {
+    fn tip(&self) -> (Height, BlockHash) {
+        match self {
+            Self::Memory(store) => store.tip(),
+            Self::Disk(store) => BlockStore::tip(store.as_ref()),
+        }
+    }
+
+    fn connect(&mut self, blocks: &[Candidate]) -> Result<ConnectOutcome, StoreError> {
+        self.inner().connect(blocks)
+    }
+
+    fn disconnect_to(&mut self, height: Height) -> Result<Vec<(Height, BlockHash)>, StoreError> {
+        self.inner().disconnect_to(height)
+    }
+
+    fn body(&self, hash: &BlockHash) -> Result<Option<Bytes>, StoreError> {
+        match self {
+            Self::Memory(store) => store.body(hash),
+            Self::Disk(store) => BlockStore::body(store.as_ref(), hash),
+        }
+    }
+
+    fn store_headers(&mut self, headers: &[StoredHeader]) -> Result<(), StoreError> {
+        self.inner().store_headers(headers)
+    }
+
+    fn forget_header(&mut self, hash: BlockHash) -> Result<(), StoreError> {
+        self.inner().forget_header(hash)
+    }
+}
+
+fn store_error(error: StoreError) -> NodeError {
+    NodeError::Store(Box::new(error))
+}

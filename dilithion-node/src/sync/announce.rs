@@ -1,0 +1,40 @@
+//! Telling peers about new blocks.
+
+use std::time::Duration;
+
+use dilithion_wire::{BlockHeader, Height, Message};
+
+use super::peers::ANNOUNCE_INTERVAL;
+use super::{Action, Coordinator};
+
+/// New blocks announced to a peer in one `headers` message at most. A peer that lacks more asks for them.
+const MAX_ANNOUNCED_HEADERS: u32 = 8;
+
+impl Coordinator {
+    /// Tells peers about our tip by its header and those before it, unless they showed to have it or were told. Blocks
+    /// that come in quick succession share an announcement.
+    pub(super) fn announce(&mut self, now: Duration, out: &mut Vec<Action>) {
+        let (tip_height, tip) = self.tip;
+        if !self.is_at_tip() || tip_height == Height::GENESIS {
+            return;
+        }
+        let lacks: Vec<_> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.announced != Some(tip) && now >= peer.next_announcement)
+            .map(|(id, peer)| (*id, self.common_height(peer)))
+            .filter(|(_, common)| *common < tip_height)
+            .collect();
+        for (id, common) in lacks {
+            let first = common.0.max(tip_height.0.saturating_sub(MAX_ANNOUNCED_HEADERS)) + 1;
+            let headers: Vec<BlockHeader> = (first..=tip_height.0)
+                .filter_map(|height| self.headers.header(&self.headers.ancestor(&tip, Height(height))?))
+                .collect();
+            if let Some(peer) = self.peers.get_mut(&id).filter(|_| !headers.is_empty()) {
+                peer.announced = Some(tip);
+                peer.next_announcement = now + ANNOUNCE_INTERVAL;
+                out.push(Action::Send { peer: id, message: Message::Headers(headers) });
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What holds after every event, whatever the peers do. The simulator checks it; so may any driver.
+
+use std::time::Duration;
+
+use dilithion_wire::{BlockHash, Height};
+
+use super::{Coordinator, DOWNLOAD_AHEAD, MAX_RECEIVED_BYTES, MAX_VALIDATING};
+
+/// An invariant that does not hold: a fault in this crate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{rule}: {detail}")]
+pub struct Broken {
+    /// The invariant.
+    pub rule: &'static str,
+    /// How it is broken.
+    pub detail: String,
+}
+
+fn broken(rule: &'static str, detail: String) -> Result<(), Broken> {
+    Err(Broken { rule, detail })
+}
+
+impl Coordinator {
+    /// Whether the body of a block is here: waiting, in validation, or on its way back from the store.
+    #[must_use]
+    pub fn has_body(&self, hash: &BlockHash) -> bool {
+        let height = self.headers.height_of(hash);
+        height.and_then(|height| self.bodies.get(height)).is_some_and(|block| block.hash == *hash)
+    }
+
+    /// The invariants that cost next to nothing.
+    ///
+    /// # Errors
+    /// The first that does not hold.
+    pub fn check_invariants(&self, now: Duration) -> Result<(), Broken> {
+        let window = &self.window;
+        if window.received_len() != self.bodies.len() {
+            let detail = format!("{} heights received, {} bodies", window.received_len(), self.bodies.len());
+            return broken("each received height has its body", detail);
+        }
+        let scheduled = (self.scheduled_to.0.saturating_sub(self.tip.0.0)) as usize;
+        if !self.disconnecting && !self.is_off_best_chain() && window.len() < scheduled {
+            let detail = format!("{} heights of {scheduled} scheduled ones are tracked", window.len());
+            return broken("nothing is lost", detail);
+        }
+        let limit = self.config.window.max_in_flight_per_peer;
+        if let Some(id) = self.peers.keys().find(|id| window.in_flight_of(**id) > limit) {
+            let detail = format!("{} blocks in flight from {id}", window.in_flight_of(*id));
+            return broken("in-flight per peer stays within its limit", detail);
+        }
+        self.check_bounds()?;
+        self.check_flow(now)
+    }
+
+    /// Every queue within its bound.
+    fn check_bounds(&self) -> Result<(), Broken> {
+        // What was in flight when the limit was reached may still come, and one more block to make progress.
+        let in_flight = self.peers.len().max(1) * self.config.window.max_in_flight_per_peer;
+        let slack = in_flight * self.bodies.largest();
+        let bytes = self.bodies.bytes();
+        if bytes > MAX_RECEIVED_BYTES + slack || self.bodies.validating_len() > MAX_VALIDATING {
+            return broken("queues stay within their bounds", format!("{bytes} bytes of bodies"));
+        }
+        if self.window.len() > DOWNLOAD_AHEAD as usize + MAX_VALIDATING {
+            return broken("queues stay within their bounds", format!("{} heights tracked", self.window.len()));
+        }
+        Ok(())
+    }
+
+    /// Requirement 000-095: while something is to be fetched and somebody could be asked, somebody is.
+    fn check_flow(&self, now: Duration) -> Result<(), Broken> {
+        let Some(lowest) = self.window.lowest_pending() else { return Ok(()) };
+        let idle = self.state.downloads_blocks() && !self.disconnecting && self.window.in_flight_len() == 0;
+        if !idle || self.request_limit() == 0 {
+            return Ok(());
+        }
+        let could = |id: &_, peer: &super::peers::SyncPeer| {
+            now >= peer.next_getdata && self.common_height(peer) >= lowest && self.window.in_flight_of(*id) == 0
+        };
+        match self.peers.iter().find(|(id, peer)| could(id, peer)) {
+            Some((id, _)) => broken("downloads never idle", format!("{id} could be asked for block {lowest}")),
+            None => Ok(()),
+        }
+    }
+
+    /// All invariants, also those that take a walk over everything.
+    ///
+    /// # Errors
+    /// The first that does not hold.
+    pub fn audit(&self, now: Duration) -> Result<(), Broken> {
+        self.check_invariants(now)?;
+        for height in self.bodies.heights() {
+            if !matches!(
+                self.window.state(height),
+                Some(dilithion_blockwindow::BlockState::Received { .. })
+            ) {
+                return broken("each body has its received height", format!("{height} has a body"));
+            }
+        }
+        if self.disconnecting || self.is_off_best_chain() {
+            return Ok(());
+        }
+        let scheduled = (self.tip.0.0 + 1..=self.scheduled_to.0).map(Height);
+        for height in scheduled {
+            if self.window.state(height).is_none() {
+                return broken("nothing is lost", format!("height {height} is scheduled and not tracked"));
+            }
+        }
+        for height in self.bodies.heights() {
+            let expected = self.headers.claimed_hash_at_height(height);
+            if let Some(block) = self.bodies.get(height).filter(|block| expected != Some(block.hash)) {
+                // Blocks in validation may be of a chain that was left: they are rewound when they are answered.
+                if !self.bodies.is_validating(height) {
+                    return broken("bodies are those of the best chain", format!("{} at {height}", block.hash));
+                }
+            }
+        }
+        Ok(())
+    }
+}
