@@ -166,6 +166,12 @@ impl HeadersError {
         matches!(self, Self::TooManyPending { .. } | Self::TooManyUnverified { .. })
     }
 
+    /// Whether the headers are refused for a time that lies ahead of our clock: right later, or when the clock is set.
+    #[must_use]
+    pub fn is_from_the_future(&self) -> bool {
+        matches!(self, Self::BadHeader { fault: HeaderFault::TimeTooNew { .. }, .. })
+    }
+
     /// The hash that settles a dispute, if one must be computed.
     #[must_use]
     pub fn into_job(self) -> Option<HashJob> {

@@ -19,8 +19,8 @@ const SPACING: u32 = 240;
 const LONGEST_CHAIN: u64 = 100_000;
 /// The compact target of most blocks: one hash in four is below it.
 pub const EASY_BITS: u32 = 0x203f_ffff;
-/// Twice the work of [`EASY_BITS`].
-pub const HARD_BITS: u32 = 0x201f_ffff;
+/// Sixteen times the work of [`EASY_BITS`].
+pub const HARD_BITS: u32 = 0x2003_ffff;
 /// A quarter of the work of [`EASY_BITS`]: any hash but one in 256 will do.
 pub const TRIVIAL_BITS: u32 = 0x20fe_ffff;
 

@@ -8,7 +8,7 @@ use dilithion_blockwindow::{MAX_BLOCKS_IN_FLIGHT_PER_PEER, Request, Source};
 use dilithion_wire::{BlockHash, BlockHeader, Height, Inventory, Message, Misbehaviour, PeerId};
 
 use super::bodies::ReceivedBlock;
-use super::peers::{GETDATA_INTERVAL, MAX_CONSECUTIVE_STALLS, SyncPeer};
+use super::peers::{GETDATA_INTERVAL, MAX_CONSECUTIVE_STALLS, MAX_WRONG_BODIES, SyncPeer};
 use super::{
     Action, BlockFault, BlockToConnect, Body, Coordinator, DOWNLOAD_AHEAD, MAX_RECEIVED_BYTES,
     MAX_VALIDATING, OWN_BLOCKS, StoreJob,
@@ -203,7 +203,7 @@ impl Coordinator {
             BlockFault::Body => {
                 self.bodies.forget_stored(&hash);
                 self.fetch_again(height, Some(peer));
-                self.note_block_stall(peer, "sent bodies that do not belong to their headers", out);
+                self.note_wrong_body(peer, out);
             }
             // An ancestor that only a checkpoint vouches for may be to blame.
             BlockFault::Rule if self.headers.ready_height() < height => self.held_back = Some(height),
@@ -215,6 +215,14 @@ impl Coordinator {
                 self.apply_effects(effects, now, out);
                 self.ask_everybody_again();
             }
+        }
+    }
+
+    fn note_wrong_body(&mut self, id: PeerId, out: &mut Vec<Action>) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.wrong_bodies += 1;
+        if peer.wrong_bodies >= MAX_WRONG_BODIES {
+            out.push(Action::Misbehaved { peer: id, misbehaviour: Misbehaviour::InvalidBlock });
         }
     }
 

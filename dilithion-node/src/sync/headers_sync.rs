@@ -6,7 +6,9 @@ use dilithion_chain::StoredHeader;
 use dilithion_headers::{Accepted, Effects, HeadersError, JobPriority};
 use dilithion_wire::{BlockHash, BlockHeader, GetHeaders, Height, MAX_HEADERS_PER_MESSAGE, Message, PeerId};
 
-use super::peers::{GETHEADERS_INTERVAL, HEADERS_TIMEOUT, HeadersExchange, MAX_CONSECUTIVE_STALLS, SyncPeer};
+use super::peers::{
+    FUTURE_HEADERS_INTERVAL, GETHEADERS_INTERVAL, HEADERS_TIMEOUT, HeadersExchange, MAX_CONSECUTIVE_STALLS, SyncPeer,
+};
 use super::{Action, Coordinator, StoreJob};
 use crate::clock::Now;
 
@@ -68,7 +70,9 @@ impl Coordinator {
         }
         if error.is_back_pressure() || matches!(error, HeadersError::ConflictingClaim { .. }) {
             // Asked again when proofs have caught up, or have told which of two claims is the true one.
-            self.ask_later(peer, now);
+            self.ask_later(peer, now + GETHEADERS_INTERVAL);
+        } else if error.is_from_the_future() {
+            self.ask_later(peer, now + FUTURE_HEADERS_INTERVAL);
         } else if let Some(sync_peer) = self.peers.get_mut(&peer) {
             sync_peer.exhausted = true;
         }
@@ -155,17 +159,17 @@ impl Coordinator {
         let Some(sync_peer) = self.peers.get_mut(&peer) else { return };
         sync_peer.exhausted = false;
         if sync_peer.headers != HeadersExchange::Quiet || now < sync_peer.next_getheaders {
-            // Remembered: it is asked when its turn comes.
-            let beyond = self.headers.best_height().next();
-            sync_peer.claimed_height = sync_peer.claimed_height.max(beyond);
+            // It is asked when its turn comes.
+            sync_peer.hinted = true;
             return;
         }
         self.begin_exchange(peer, now, out);
     }
 
-    fn ask_later(&mut self, peer: PeerId, now: Duration) {
+    fn ask_later(&mut self, peer: PeerId, not_before: Duration) {
         if let Some(sync_peer) = self.peers.get_mut(&peer) {
-            sync_peer.next_getheaders = now + GETHEADERS_INTERVAL;
+            sync_peer.hinted = true;
+            sync_peer.next_getheaders = not_before;
         }
     }
 
@@ -192,6 +196,7 @@ impl Coordinator {
         if let Some(sync_peer) = self.peers.get_mut(&peer) {
             sync_peer.next_getheaders = now + GETHEADERS_INTERVAL;
             sync_peer.followed_to = Height::GENESIS;
+            sync_peer.hinted = false;
         }
         let locator = self.headers.locator();
         self.ask_headers(peer, locator, now, out);

@@ -24,6 +24,12 @@ pub(super) const GETHEADERS_INTERVAL: Duration = Duration::from_secs(1);
 /// peers tolerate (spec: wire §4).
 pub(super) const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(700);
 
+/// Headers that our clock takes for the future's are asked for again after this: it, or theirs, may be set meanwhile.
+pub(super) const FUTURE_HEADERS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A peer that sent this many bodies that do not belong to their headers does not do so in good faith.
+pub(super) const MAX_WRONG_BODIES: u32 = 3;
+
 /// Where the exchange of headers with a peer stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeadersExchange {
@@ -50,10 +56,14 @@ pub(super) struct SyncPeer {
     pub(super) asked: bool,
     /// It answered that it has nothing beyond what we know; cleared by announcements.
     pub(super) exhausted: bool,
+    /// It spoke of a block that we do not know, and has not been asked about it yet.
+    pub(super) hinted: bool,
     /// `getheaders` in a row that it let time out.
     pub(super) header_stalls: u32,
     /// Block requests in a row that it let time out or answered with a wrong body.
     pub(super) block_stalls: u32,
+    /// Bodies that it sent and that did not belong to their headers.
+    pub(super) wrong_bodies: u32,
     /// The earliest time of the next `getdata` to it.
     pub(super) next_getdata: Duration,
     /// The earliest time of the next `getheaders` to it that does not continue a full batch.
@@ -73,6 +83,8 @@ impl SyncPeer {
             headers: HeadersExchange::Quiet,
             asked: false,
             exhausted: false,
+            hinted: false,
+            wrong_bodies: 0,
             header_stalls: 0,
             block_stalls: 0,
             next_getdata: Duration::ZERO,
@@ -101,6 +113,6 @@ impl SyncPeer {
 
     /// Whether it may have headers above `known`.
     pub(super) fn is_ahead_of(&self, known: Height) -> bool {
-        !self.exhausted && self.claimed_height > known
+        self.hinted || (!self.exhausted && self.claimed_height > known)
     }
 }

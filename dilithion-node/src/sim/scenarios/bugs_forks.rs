@@ -53,7 +53,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             theirs = plan.extend(&theirs, 10);
             plan.at((20 + round * 3) * SECOND, Step::Extend(grows, theirs.clone()));
         }
-        plan.expect(at_most_forks(1));
+        plan.expect(at_most_forks(2));
         plan.within(90 * SECOND);
     }),
     Scenario::new("bug_180", "headers that both branches share were hashed again", |plan| {

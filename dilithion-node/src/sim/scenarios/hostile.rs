@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::sim::blocks::HARD_BITS;
 use crate::sim::{
     BlockManners, Chatter, HeaderManners, MILLISECOND, Manners, Plan, Quality, Recipe, SECOND, Scenario, Step,
 };
@@ -64,16 +65,18 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         plan.within(90 * SECOND);
     }),
     Scenario::new("endless_headers", "headers of hardly any work that never end", |plan| {
-        let chain = plan.chain(100);
+        // An honest block takes as much work as 64 of the made-up ones: the node hashes 100 of these a second.
+        plan.profile().time_per_hash = 20 * MILLISECOND;
+        plan.profile().threads = 2;
+        let genesis = plan.chain(0);
+        let chain = plan.extend_by(&genesis, 200, Recipe { bits: HARD_BITS, ..Recipe::default() });
         plan.minimum_work(&chain);
-        plan.profile().time_per_hash = MILLISECOND;
-        let start = chain.up_to(plan.number(0..5));
         let manners = Manners { headers: HeaderManners::Endless, claims_height: Some(1_000_000), ..HONEST };
-        let flooder = plan.peer_with(&start, manners);
+        let flooder = plan.peer_with(&genesis, manners);
         let (full, fresh) = (plan.peer(&chain), plan.node());
         plan.connect(fresh, flooder);
         plan.connect_at(3 * SECOND, fresh, full);
-        plan.within(90 * SECOND);
+        plan.within(60 * SECOND);
     }),
     Scenario::new("duplicate_blocks", "a peer that sends every block four times", |plan| {
         besides(plan, 1, Manners { blocks: BlockManners::Copies(4), ..HONEST });
