@@ -24,8 +24,8 @@ pub enum HeaderManners {
     Late(Duration),
     /// The header at this height does not have the id that the next one names.
     FalseClaim(u32),
-    /// With headers of hardly any work that never end.
-    Endless,
+    /// With headers of hardly any work, up to this height.
+    Worthless(u32),
 }
 
 /// How a peer answers `getdata`.
@@ -171,18 +171,19 @@ impl ScriptedPeer {
                 headers.iter_mut().for_each(|header| self.forge(header, height, blocks));
                 headers
             }
-            HeaderManners::Endless => self.make_up(&request.locator, blocks),
+            HeaderManners::Worthless(up_to) => self.make_up(&request.locator, up_to, blocks),
         };
         vec![(delay, Message::Headers(headers).into())]
     }
 
-    /// More and more headers of the least work that a header can have, from where its own chain ends.
-    fn make_up(&mut self, locator: &[BlockHash], blocks: &mut Blocks) -> Vec<BlockHeader> {
+    /// Headers of the least work that a header can have, from where its own chain ends.
+    fn make_up(&mut self, locator: &[BlockHash], up_to: u32, blocks: &mut Blocks) -> Vec<BlockHeader> {
         let made_up = self.made_up.clone().unwrap_or_else(|| self.chain.clone());
         let known = locator.iter().find_map(|hash| position(&made_up, hash, blocks)).unwrap_or(0);
-        let missing = (known + MAX_HEADERS_PER_MESSAGE).saturating_sub(made_up.height().0 as usize);
+        let wanted = u32::try_from(known + MAX_HEADERS_PER_MESSAGE).unwrap_or(u32::MAX).min(up_to);
+        let missing = wanted.saturating_sub(made_up.height().0);
         let recipe = Recipe { bits: TRIVIAL_BITS, ..Recipe::default() };
-        let longer = blocks.extend(&made_up, u32::try_from(missing).unwrap_or(0), u64::MAX, recipe);
+        let longer = blocks.extend(&made_up, missing, u64::MAX, recipe);
         let headers = headers_after(&longer, locator, blocks);
         self.made_up = Some(longer);
         headers

@@ -206,6 +206,8 @@ impl Coordinator {
     pub(super) fn ask_everybody_again(&mut self) {
         for peer in self.peers.values_mut() {
             peer.exhausted = false;
+            // What is under way answers for the chain that fell.
+            peer.hinted |= matches!(peer.headers, HeadersExchange::Asked(_));
             peer.known = peer.known.filter(|(_, hash)| self.headers.height_of(hash).is_some());
         }
     }

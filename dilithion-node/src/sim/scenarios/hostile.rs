@@ -64,19 +64,37 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         plan.connect(fresh, full);
         plan.within(90 * SECOND);
     }),
-    Scenario::new("endless_headers", "headers of hardly any work that never end", |plan| {
-        // An honest block takes as much work as 64 of the made-up ones: the node hashes 100 of these a second.
-        plan.profile().time_per_hash = 20 * MILLISECOND;
-        plan.profile().threads = 2;
+    Scenario::new("worthless_chain", "thousands of headers, of less work than the network's chain", |plan| {
+        plan.profile().time_per_hash = 5 * MILLISECOND;
         let genesis = plan.chain(0);
         let chain = plan.extend_by(&genesis, 200, Recipe { bits: HARD_BITS, ..Recipe::default() });
         plan.minimum_work(&chain);
-        let manners = Manners { headers: HeaderManners::Endless, claims_height: Some(1_000_000), ..HONEST };
+        // A block of the network has 64 times the work of one of these.
+        let manners =
+            Manners { headers: HeaderManners::Worthless(12_000), claims_height: Some(12_000), ..HONEST };
         let flooder = plan.peer_with(&genesis, manners);
         let (full, fresh) = (plan.peer(&chain), plan.node());
         plan.connect(fresh, flooder);
         plan.connect_at(3 * SECOND, fresh, full);
+        plan.expect(|world| match world.counts().requested {
+            200 => Ok(()),
+            other => Err(format!("{other} blocks were asked for, of a chain of 200")),
+        });
         plan.within(60 * SECOND);
+    }),
+    Scenario::new("endless_headers", "headers that never end stay within the bounds of memory", |plan| {
+        plan.profile().time_per_hash = 20 * MILLISECOND;
+        let genesis = plan.chain(0);
+        let manners = Manners {
+            headers: HeaderManners::Worthless(u32::MAX),
+            blocks: BlockManners::Withhold,
+            claims_height: Some(1_000_000),
+            ..HONEST
+        };
+        let (flooder, fresh) = (plan.peer_with(&genesis, manners), plan.node());
+        plan.connect(fresh, flooder);
+        plan.exempt(fresh);
+        plan.lasts(30 * SECOND);
     }),
     Scenario::new("duplicate_blocks", "a peer that sends every block four times", |plan| {
         besides(plan, 1, Manners { blocks: BlockManners::Copies(4), ..HONEST });
