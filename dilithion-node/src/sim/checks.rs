@@ -121,7 +121,9 @@ impl World {
             coordinator.window().state(height),
             Some(BlockState::Pending | BlockState::InFlight { .. })
         );
-        let expected = coordinator.headers().claimed_hash_at_height(height) == Some(hash);
+        // By its bytes: a forged header may have taken the place of its id.
+        let expected = coordinator.headers().claimed_hash_at_height(height) == Some(hash)
+            && coordinator.headers().header(&hash) == Some(*header);
         (asked && missing && expected).then_some(Wanted { height, hash })
     }
 

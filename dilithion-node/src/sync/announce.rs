@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use dilithion_wire::{BlockHeader, Height, Message};
 
-use super::peers::ANNOUNCE_INTERVAL;
-use super::{Action, Coordinator};
+use super::peers::{ANNOUNCE_INTERVAL, ANNOUNCE_INTERVAL_SYNCING, SyncPeer};
+use super::{Action, Coordinator, IbdState};
 
 /// New blocks announced to a peer in one `headers` message at most. A peer that lacks more asks for them.
 const MAX_ANNOUNCED_HEADERS: u32 = 8;
@@ -15,13 +15,14 @@ impl Coordinator {
     /// that come in quick succession share an announcement.
     pub(super) fn announce(&mut self, now: Duration, out: &mut Vec<Action>) {
         let (tip_height, tip) = self.tip;
-        if !self.is_at_tip() || tip_height == Height::GENESIS {
+        if tip_height == Height::GENESIS {
             return;
         }
         let lacks: Vec<_> = self
             .peers
             .iter()
-            .filter(|(_, peer)| peer.announced != Some(tip) && now >= peer.next_announcement)
+            .filter(|(_, peer)| peer.announced.is_none_or(|(block, _)| block != tip))
+            .filter(|(_, peer)| now >= self.next_announcement(peer))
             .map(|(id, peer)| (*id, self.common_height(peer)))
             .filter(|(_, common)| *common < tip_height)
             .collect();
@@ -31,10 +32,18 @@ impl Coordinator {
                 .filter_map(|height| self.headers.header(&self.headers.ancestor(&tip, Height(height))?))
                 .collect();
             if let Some(peer) = self.peers.get_mut(&id).filter(|_| !headers.is_empty()) {
-                peer.announced = Some(tip);
-                peer.next_announcement = now + ANNOUNCE_INTERVAL;
+                peer.announced = Some((tip, now));
                 out.push(Action::Send { peer: id, message: Message::Headers(headers) });
             }
         }
+    }
+
+    /// The earliest time of the next announcement to a peer.
+    pub(super) fn next_announcement(&self, peer: &SyncPeer) -> Duration {
+        let interval = match self.state {
+            IbdState::Idle | IbdState::Complete => ANNOUNCE_INTERVAL,
+            _ => ANNOUNCE_INTERVAL_SYNCING,
+        };
+        peer.announced.map_or(Duration::ZERO, |(_, at)| at + interval)
     }
 }

@@ -172,9 +172,7 @@ impl Coordinator {
     pub fn next_tick(&self, now: Duration) -> Duration {
         let wanted = self.window.pending_len() > 0;
         let requests = self.peers.values().map(|peer| peer.next_getdata).filter(|at| wanted && *at > now);
-        let announced = self.is_at_tip();
-        let announcements = self.peers.values().map(|peer| peer.next_announcement);
-        let announcements = announcements.filter(|at| announced && *at > now);
+        let announcements = self.peers.values().map(|peer| self.next_announcement(peer)).filter(|at| *at > now);
         let deferred = requests.chain(announcements).min();
         deferred.map_or(IDLE_TICK, |at| at.saturating_sub(now).min(IDLE_TICK))
     }
@@ -264,11 +262,6 @@ impl Coordinator {
         let best = self.headers.best_height();
         self.peers.values().any(|peer| peer.is_ahead_of(best))
             || best.0 > self.tip.0.0.saturating_add(MAX_BEHIND_WHEN_COMPLETE)
-    }
-
-    /// Whether no sync is under way: new blocks are announced to peers.
-    pub(super) fn is_at_tip(&self) -> bool {
-        matches!(self.state, IbdState::Idle | IbdState::Complete)
     }
 
     /// Nothing to fetch any more: all blocks of the header chain are here and wait for validation.

@@ -74,13 +74,12 @@ impl Coordinator {
         if !idle || self.request_limit() == 0 {
             return Ok(());
         }
-        let could = |id: &_, peer: &super::peers::SyncPeer| {
-            now >= peer.next_getdata && self.common_height(peer) >= lowest && self.window.in_flight_of(*id) == 0
-        };
-        match self.peers.iter().find(|(id, peer)| could(id, peer)) {
-            Some((id, _)) => broken("downloads never idle", format!("{id} could be asked for block {lowest}")),
-            None => Ok(()),
+        let mut sources = self.peers.values().filter(|peer| self.common_height(peer) >= lowest).peekable();
+        // One that may not be asked yet may be the only one that has not failed this block.
+        if sources.peek().is_some() && sources.all(|peer| now >= peer.next_getdata) {
+            return broken("downloads never idle", format!("nobody is asked for block {lowest}"));
         }
+        Ok(())
     }
 
     /// All invariants, also those that take a walk over everything.

@@ -24,6 +24,9 @@ pub(super) const GETHEADERS_INTERVAL: Duration = Duration::from_secs(1);
 /// peers tolerate (spec: wire §4).
 pub(super) const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(700);
 
+/// The same while we are syncing ourselves: those who sync from us need not wait until we are done.
+pub(super) const ANNOUNCE_INTERVAL_SYNCING: Duration = Duration::from_secs(10);
+
 /// Headers that our clock takes for the future's are asked for again after this: it, or theirs, may be set meanwhile.
 pub(super) const FUTURE_HEADERS_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -68,10 +71,8 @@ pub(super) struct SyncPeer {
     pub(super) next_getdata: Duration,
     /// The earliest time of the next `getheaders` to it that does not continue a full batch.
     pub(super) next_getheaders: Duration,
-    /// The earliest time of the next announcement to it.
-    pub(super) next_announcement: Duration,
-    /// The last block that was announced to it.
-    pub(super) announced: Option<BlockHash>,
+    /// The last block that was announced to it, and when.
+    pub(super) announced: Option<(BlockHash, Duration)>,
 }
 
 impl SyncPeer {
@@ -89,7 +90,6 @@ impl SyncPeer {
             block_stalls: 0,
             next_getdata: Duration::ZERO,
             next_getheaders: Duration::ZERO,
-            next_announcement: Duration::ZERO,
             announced: None,
         }
     }
