@@ -1,9 +1,24 @@
 //! What the download is waiting for, in words.
 
-use crate::table::BlockState;
+use crate::place::{BlockState, SecondAsked};
 use crate::timeout::InFlight;
 use crate::window::BlockWindow;
 use std::fmt;
+
+/// What has happened since the window was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Requests handed out, second ones included.
+    pub requested: u64,
+    /// Blocks accepted.
+    pub delivered: u64,
+    /// Requests that failed.
+    pub timed_out: u64,
+    /// Requests to a second peer while the first was asked still.
+    pub second_requests: u64,
+    /// Copies that answered a request of ours but were needed no more: what was downloaded in vain.
+    pub redundant: u64,
+}
 
 /// A snapshot of a [`BlockWindow`] for logs and status pages; [`Display`](fmt::Display) explains it in a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +35,10 @@ pub struct WindowStats<P, H = u32> {
     pub lowest: Option<(H, BlockState<P>)>,
     /// The open request for the lowest height.
     pub lowest_in_flight: Option<InFlight<P, H>>,
+    /// Whether time stands still because the caller's own queue is full.
+    pub paused: bool,
+    /// What has happened so far.
+    pub totals: Totals,
 }
 
 impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
@@ -29,9 +48,11 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
             pending: self.pending_len(),
             in_flight: self.in_flight_len(),
             received: self.received_len(),
-            peers: self.table.peers_len(),
-            lowest: self.table.lowest().map(|(height, entry)| (height, entry.state)),
+            peers: self.table.busy_peers_len(),
+            lowest: self.table.lowest().map(|(height, entry)| (height, entry.state())),
             lowest_in_flight: self.in_flight().next(),
+            paused: self.is_paused(),
+            totals: self.totals,
         }
     }
 }
@@ -44,19 +65,30 @@ impl<P: fmt::Display, H: fmt::Display> fmt::Display for WindowStats<P, H> {
         write!(f, "{} received; waiting for ", self.received)?;
         match state {
             BlockState::Pending => write!(f, "a peer to ask for block {height}")?,
-            BlockState::InFlight { peer, since } => {
-                return write!(f, "peer {peer} to deliver block {height}, asked at {since:.1?}");
+            BlockState::InFlight { peer, since, second: None } => {
+                write!(f, "peer {peer} to deliver block {height}, asked at {since:.1?}")?;
+            }
+            BlockState::InFlight {
+                peer,
+                since,
+                second: Some(SecondAsked { peer: second, since: later }),
+            } => {
+                write!(f, "peer {peer}, asked at {since:.1?}, or peer {second}, asked at {later:.1?}, ")?;
+                write!(f, "to deliver block {height}")?;
             }
             BlockState::Received { .. } => write!(f, "block {height} to be connected")?,
         }
-        match &self.lowest_in_flight {
-            Some(open) => write!(
-                f,
-                "; lowest in flight is block {}, asked of peer {} at {:.1?}",
-                open.height, open.peer, open.since
-            ),
-            None => f.write_str("; nothing in flight"),
+        if !matches!(state, BlockState::InFlight { .. }) {
+            match &self.lowest_in_flight {
+                Some(open) => write!(
+                    f,
+                    "; lowest in flight is block {}, asked of peer {} at {:.1?}",
+                    open.height, open.peer, open.since
+                )?,
+                None => f.write_str("; nothing in flight")?,
+            }
         }
+        if self.paused { f.write_str("; paused, own queue is full") } else { Ok(()) }
     }
 }
 
@@ -80,7 +112,7 @@ mod tests {
             window.stats().to_string(),
             "1 pending, 2 in flight from 2 peers, 0 received; waiting for peer 3 to deliver block 7, asked at 12.5s"
         );
-        assert_eq!(window.on_block_received(7, 3), Delivery::InFlight);
+        assert_eq!(window.on_block_received(7, 3, Duration::ZERO), Delivery::InFlight);
         assert_eq!(
             window.stats().to_string(),
             "1 pending, 1 in flight from 1 peer, 1 received; waiting for block 7 to be connected; \

@@ -1,13 +1,12 @@
 //! Which block is asked of which peer.
 
-use crate::table::{BlockState, Entry};
+use crate::place::Asked;
 use crate::window::BlockWindow;
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// A block to be asked of a peer. The window counts it as in flight already: if it cannot be sent, the caller says so by
-/// [`return_to_pending`](BlockWindow::return_to_pending) or
-/// [`on_peer_disconnected`](BlockWindow::on_peer_disconnected).
+/// [`cancel_request`](BlockWindow::cancel_request) or [`on_peer_disconnected`](BlockWindow::on_peer_disconnected).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request<P, H = u32> {
     /// The peer to ask.
@@ -50,7 +49,7 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
     ///
     /// A height is not given to the peer that failed it last, unless that is the only one of `peers`. So if only that
     /// one has room, the height waits for another to have some, which is at most a
-    /// [`request_timeout`](crate::WindowConfig::request_timeout) away; were it given back at once, a stalled peer would
+    /// [`max_request_age`](crate::WindowConfig::max_request_age) away; were it given back at once, a stalled peer would
     /// hold the lowest heights for ever while the others are busy.
     ///
     /// Costs O(log n) for each request and each peer; pending heights that are not given out are not looked at.
@@ -110,7 +109,7 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
         while requests.len() < limit {
             let Some((turn, height)) = self.next_turn(&mut seats, &sole) else { break };
             let Some(mut seat) = seats.remove(turn) else { break };
-            self.put_in_flight(height, seat.peer, now);
+            self.ask(height, seat.peer, now);
             requests.push(Request { peer: seat.peer, height });
             seat.room -= 1;
             if seat.room > 0 {
@@ -123,11 +122,7 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
     /// The peers with room in the order of their turns. `peers` ascend.
     fn seats(&self, peers: impl Iterator<Item = (P, Option<H>)>) -> VecDeque<Seat<P, H>> {
         let mut seats: VecDeque<_> = peers
-            .map(|(peer, best)| Seat {
-                peer,
-                best,
-                room: self.config.max_in_flight_per_peer.saturating_sub(self.in_flight_of(peer)),
-            })
+            .map(|(peer, best)| Seat { peer, best, room: self.room_of(peer) })
             .filter(|seat| seat.room > 0)
             .collect();
         let next = self.last_asked.map_or(0, |last| seats.partition_point(|seat| seat.peer <= last));
@@ -137,7 +132,7 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
 
     /// Which seat takes which height next. Seats that have none of the pending heights are given up.
     fn next_turn(&self, seats: &mut VecDeque<Seat<P, H>>, sole: &impl Fn(H) -> bool) -> Option<(usize, H)> {
-        let (height, avoid) = self.table.lowest_pending()?;
+        let (height, avoid) = self.table.pending().lowest()?;
         while seats.front().is_some_and(|seat| !seat.has(&height)) {
             seats.pop_front();
         }
@@ -153,14 +148,25 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
             return Some((1, height));
         }
         let first = seats.front()?;
-        self.table.lowest_pending_for(first.peer).filter(|height| first.has(height)).map(|height| (0, height))
+        self.table
+            .pending()
+            .lowest_for(first.peer)
+            .filter(|height| first.has(height))
+            .map(|height| (0, height))
     }
 
-    fn put_in_flight(&mut self, height: H, peer: P, now: Duration) {
-        if let Some(&entry) = self.table.get(height) {
-            let state = BlockState::InFlight { peer, since: now };
-            self.table.insert(height, Entry { state, attempts: entry.attempts.saturating_add(1), ..entry });
+    /// How many more blocks may be asked of `peer`.
+    pub(crate) fn room_of(&self, peer: P) -> usize {
+        self.limit_of(peer).saturating_sub(self.in_flight_of(peer))
+    }
+
+    /// Opens a request.
+    pub(crate) fn ask(&mut self, height: H, peer: P, now: Duration) {
+        let asked = Asked { peer, since: now, counted: self.clock.read(now) };
+        if let Some(entry) = self.table.get(height).and_then(|entry| entry.asked_of(asked)) {
+            self.table.insert(height, entry);
             self.last_asked = Some(peer);
+            self.totals.requested += 1;
         }
     }
 }

@@ -1,109 +1,185 @@
 //! Where each height is: one map that is the truth, and the indexes derived from it.
 //!
-//! [`Table::insert`] and [`Table::remove`] are the only code that writes to the map, and they bring every index along.
-//! So a height cannot be in two places, and a count cannot drift from what it counts.
+//! [`Table::replace`] is the only code that writes to the map, and it brings every index along. So a height cannot be in
+//! two places, and a count cannot drift from what it counts.
 
+use crate::clock::Counted;
+use crate::config::WindowConfig;
+use crate::pending::PendingIndex;
+use crate::place::{Asked, Askees, Entry, Place};
+use crate::record::Record;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::time::Duration;
 
-/// Where a tracked height is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BlockState<P> {
-    /// To be requested.
-    Pending,
-    /// Requested, not yet delivered.
-    InFlight {
-        /// The peer that was asked.
-        peer: P,
-        /// When it was asked, on the caller's clock.
-        since: Duration,
-    },
-    /// Delivered, not yet connected.
-    Received {
-        /// The peer that delivered it; whom to avoid if the block turns out bad.
-        from: P,
-    },
-}
-
-/// All that is known of a height.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry<P> {
-    pub(crate) state: BlockState<P>,
-    /// The peer that failed the height last, which is not to be asked for it next.
-    pub(crate) avoid: Option<P>,
-    /// How many times the height was requested.
-    pub(crate) attempts: u32,
-}
-
-impl<P> Entry<P> {
-    /// A height that was never requested.
-    pub(crate) fn new() -> Self {
-        Self { state: BlockState::Pending, avoid: None, attempts: 0 }
-    }
-}
-
-/// The heights and their entries.
+/// The heights and their entries, and the peers that were asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Table<P, H> {
-    /// The truth. Everything below is derived from it.
+    config: WindowConfig,
+    /// The truth about heights.
     entries: BTreeMap<H, Entry<P>>,
+    /// The peers that were asked for something since they connected.
+    peers: BTreeMap<P, Peer<H>>,
+    // Derived from the entries.
     pending: PendingIndex<P, H>,
     in_flight: BTreeSet<H>,
-    in_flight_by_age: BTreeSet<(Duration, H)>,
-    in_flight_by_peer: BTreeMap<P, BTreeSet<(Duration, H)>>,
     received: BTreeSet<H>,
+    /// When the first request of each peer that has any fails.
+    deadlines: BTreeSet<(Counted, P)>,
+}
+
+/// One peer.
+#[derive(Clone, Debug)]
+struct Peer<H> {
+    /// The truth about the peer.
+    record: Record<H>,
+    /// Its open requests, oldest first. Derived from the entries.
+    open: BTreeSet<(Counted, H)>,
+    /// Its entry in [`Table::deadlines`].
+    deadline: Option<Counted>,
+}
+
+impl<H> Peer<H> {
+    fn new() -> Self {
+        Self { record: Record::new(), open: BTreeSet::new(), deadline: None }
+    }
+
+    /// When a request of the time `asked` fails. The later it was asked, the later it fails.
+    fn deadline(&self, asked: Counted, config: &WindowConfig) -> Counted {
+        let silence = self.record.silent_since(asked).after(config.request_timeout);
+        silence.min(asked.after(config.max_request_age))
+    }
 }
 
 impl<P: Copy + Ord, H: Copy + Ord> Table<P, H> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(config: WindowConfig) -> Self {
         Self {
+            config,
             entries: BTreeMap::new(),
-            pending: PendingIndex { groups: BTreeMap::new(), heads: BTreeSet::new() },
+            peers: BTreeMap::new(),
+            pending: PendingIndex::new(),
             in_flight: BTreeSet::new(),
-            in_flight_by_age: BTreeSet::new(),
-            in_flight_by_peer: BTreeMap::new(),
             received: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
         }
     }
 
-    /// Makes `entry` the only entry of `height`.
+    pub(crate) fn config(&self) -> &WindowConfig {
+        &self.config
+    }
+
+    /// Makes `entry` the only entry of `height`. A request that this closes is owed by its peer from now on.
     pub(crate) fn insert(&mut self, height: H, entry: Entry<P>) {
-        self.remove(height);
-        match entry.state {
-            BlockState::Pending => self.pending.update(entry.avoid, |group| group.insert(height)),
-            BlockState::InFlight { peer, since } => {
-                self.in_flight.insert(height);
-                self.in_flight_by_age.insert((since, height));
-                self.in_flight_by_peer.entry(peer).or_default().insert((since, height));
-            }
-            BlockState::Received { .. } => {
-                self.received.insert(height);
-            }
-        }
-        self.entries.insert(height, entry);
+        self.replace(height, Some(entry), None);
     }
 
-    /// Forgets `height`.
+    /// Forgets `height`. A request that this closes is owed by its peer from now on.
     pub(crate) fn remove(&mut self, height: H) -> Option<Entry<P>> {
-        let entry = self.entries.remove(&height)?;
-        match entry.state {
-            BlockState::Pending => self.pending.update(entry.avoid, |group| group.remove(&height)),
-            BlockState::InFlight { peer, since } => {
-                self.in_flight.remove(&height);
-                self.in_flight_by_age.remove(&(since, height));
-                if let Some(requests) = self.in_flight_by_peer.get_mut(&peer) {
-                    requests.remove(&(since, height));
-                    if requests.is_empty() {
-                        self.in_flight_by_peer.remove(&peer);
-                    }
+        self.replace(height, None, None)
+    }
+
+    /// Forgets all heights, and nothing about peers.
+    pub(crate) fn clear(&mut self) {
+        while let Some(&height) = self.in_flight.first() {
+            self.remove(height);
+        }
+        self.entries.clear();
+        self.pending = PendingIndex::new();
+        self.received.clear();
+    }
+
+    /// Makes `entry` the only entry of `height`, or forgets it. A request that this closes is owed by its peer, unless
+    /// that is the one by whom it is `settled`.
+    pub(crate) fn replace(
+        &mut self,
+        height: H,
+        entry: Option<Entry<P>>,
+        settled: Option<P>,
+    ) -> Option<Entry<P>> {
+        let old = self.entries.remove(&height);
+        if let Some(old) = old {
+            match old.place {
+                Place::Pending => self.pending.update(old.avoid, |group| group.remove(&height)),
+                Place::InFlight(askees) => {
+                    let kept = entry.and_then(|entry| entry.askees());
+                    self.close(height, askees, kept, settled);
+                }
+                Place::Received { .. } => drop(self.received.remove(&height)),
+            }
+        }
+        if let Some(entry) = entry {
+            match entry.place {
+                Place::Pending => self.pending.update(entry.avoid, |group| group.insert(height)),
+                Place::InFlight(askees) => self.open(height, askees),
+                Place::Received { .. } => drop(self.received.insert(height)),
+            }
+            self.entries.insert(height, entry);
+        }
+        old
+    }
+
+    fn open(&mut self, height: H, askees: Askees<P>) {
+        self.in_flight.insert(height);
+        for asked in askees.iter() {
+            self.peers.entry(asked.peer).or_insert_with(Peer::new).open.insert((asked.counted, height));
+            self.update_deadline(asked.peer);
+        }
+    }
+
+    fn close(&mut self, height: H, askees: Askees<P>, kept: Option<Askees<P>>, settled: Option<P>) {
+        self.in_flight.remove(&height);
+        for asked in askees.iter() {
+            if let Some(peer) = self.peers.get_mut(&asked.peer) {
+                peer.open.remove(&(asked.counted, height));
+                let goes_on = kept.is_some_and(|kept| kept.of(asked.peer).is_some());
+                if !goes_on && settled != Some(asked.peer) {
+                    peer.record.note_owed(height);
                 }
             }
-            BlockState::Received { .. } => {
-                self.received.remove(&height);
-            }
+            self.update_deadline(asked.peer);
         }
-        Some(entry)
+    }
+
+    fn update_deadline(&mut self, id: P) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let deadline = peer.open.first().map(|&(asked, _)| peer.deadline(asked, &self.config));
+        if deadline != peer.deadline {
+            if let Some(before) = peer.deadline {
+                self.deadlines.remove(&(before, id));
+            }
+            if let Some(deadline) = deadline {
+                self.deadlines.insert((deadline, id));
+            }
+            peer.deadline = deadline;
+        }
+    }
+
+    /// Records a delivery of something that `id` was asked for; `asked` is given if that request was open.
+    pub(crate) fn note_delivery(&mut self, id: P, asked: Option<Counted>, at: Counted) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.record.note_delivery(asked, at);
+            self.update_deadline(id);
+        }
+    }
+
+    /// Forgets a peer that has no open requests.
+    pub(crate) fn forget_peer(&mut self, id: P) {
+        self.peers.remove(&id);
+    }
+
+    /// What is remembered of a peer; nothing of one that was never asked.
+    pub(crate) fn record(&self, id: P) -> Option<&Record<H>> {
+        self.peers.get(&id).map(|peer| &peer.record)
+    }
+
+    /// Changes what is remembered of a peer, but for its deliveries, on which the deadlines depend.
+    pub(crate) fn record_mut(&mut self, id: P) -> Option<&mut Record<H>> {
+        self.peers.get_mut(&id).map(|peer| &mut peer.record)
+    }
+
+    pub(crate) fn limit_of(&self, id: P) -> usize {
+        let max = self.config.max_in_flight_per_peer;
+        self.record(id).map_or(max, |record| record.limit(max))
     }
 
     pub(crate) fn get(&self, height: H) -> Option<&Entry<P>> {
@@ -126,6 +202,11 @@ impl<P: Copy + Ord, H: Copy + Ord> Table<P, H> {
         self.received.len()
     }
 
+    /// How many peers have something in flight.
+    pub(crate) fn busy_peers_len(&self) -> usize {
+        self.deadlines.len()
+    }
+
     /// The heights above `last`, ascending.
     pub(crate) fn above(&self, last: H) -> impl Iterator<Item = H> {
         self.entries.range((Bound::Excluded(last), Bound::Unbounded)).map(|(&height, _)| height)
@@ -136,20 +217,9 @@ impl<P: Copy + Ord, H: Copy + Ord> Table<P, H> {
         self.entries.first_key_value().map(|(&height, entry)| (height, entry))
     }
 
-    /// The lowest pending height, and the peer that it avoids.
-    pub(crate) fn lowest_pending(&self) -> Option<(H, Option<P>)> {
-        self.pending.heads.first().copied()
-    }
-
-    /// The lowest pending height that does not avoid `peer`.
-    pub(crate) fn lowest_pending_for(&self, peer: P) -> Option<H> {
-        // Each group has one head, so this is the first or the second.
-        self.pending.heads.iter().find(|(_, avoid)| *avoid != Some(peer)).map(|&(height, _)| height)
-    }
-
-    /// The pending heights that avoid `peer`, ascending.
-    pub(crate) fn pending_avoiding(&self, peer: P) -> impl Iterator<Item = H> {
-        self.pending.groups.get(&Some(peer)).into_iter().flatten().copied()
+    /// The pending heights.
+    pub(crate) fn pending(&self) -> &PendingIndex<P, H> {
+        &self.pending
     }
 
     /// The in-flight heights, ascending.
@@ -157,130 +227,41 @@ impl<P: Copy + Ord, H: Copy + Ord> Table<P, H> {
         self.in_flight.iter().copied()
     }
 
-    /// The in-flight heights with the time of their requests, oldest first.
-    pub(crate) fn in_flight_by_age(&self) -> impl Iterator<Item = (Duration, H)> {
-        self.in_flight_by_age.iter().copied()
+    /// The in-flight heights of `id`, in the order of their requests.
+    pub(crate) fn open_of(&self, id: P) -> impl DoubleEndedIterator<Item = (Counted, H)> {
+        self.peers.get(&id).into_iter().flat_map(|peer| peer.open.iter().copied())
     }
 
-    /// The in-flight heights of `peer` with the time of their requests, oldest first.
-    pub(crate) fn in_flight_of(&self, peer: P) -> Option<&BTreeSet<(Duration, H)>> {
-        self.in_flight_by_peer.get(&peer)
+    /// How many heights are in flight from `id`.
+    pub(crate) fn open_len_of(&self, id: P) -> usize {
+        self.peers.get(&id).map_or(0, |peer| peer.open.len())
     }
 
-    /// How many peers have something in flight.
-    pub(crate) fn peers_len(&self) -> usize {
-        self.in_flight_by_peer.len()
+    /// When the next request fails.
+    pub(crate) fn next_deadline(&self) -> Option<Counted> {
+        self.deadlines.first().map(|&(deadline, _)| deadline)
     }
-}
 
-/// The pending heights, grouped by the peer that they avoid.
-///
-/// The grouping is what finds the lowest height for a peer without walking over all those that avoid it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct PendingIndex<P, H> {
-    /// No group is empty.
-    groups: BTreeMap<Option<P>, BTreeSet<H>>,
-    /// The lowest height of each group.
-    heads: BTreeSet<(H, Option<P>)>,
-}
+    /// The requests that have failed by `now`.
+    pub(crate) fn failed(&self, now: Counted) -> impl Iterator<Item = (H, Asked<P>)> {
+        let silent = self.deadlines.iter().take_while(move |&&(deadline, _)| deadline <= now);
+        silent.filter_map(|&(_, id)| Some((id, self.peers.get(&id)?))).flat_map(move |(id, peer)| {
+            let failed =
+                peer.open.iter().take_while(move |&&(asked, _)| peer.deadline(asked, &self.config) <= now);
+            failed.filter_map(move |&(_, height)| Some((height, self.get(height)?.askees()?.of(id)?)))
+        })
+    }
 
-impl<P: Copy + Ord, H: Copy + Ord> PendingIndex<P, H> {
-    /// Applies `change` to the group of heights that avoid `avoid`, and keeps the heads in step.
-    fn update(&mut self, avoid: Option<P>, change: impl FnOnce(&mut BTreeSet<H>) -> bool) {
-        let group = self.groups.entry(avoid).or_default();
-        let before = group.first().copied();
-        change(group);
-        let after = group.first().copied();
-        if before != after {
-            if let Some(head) = before {
-                self.heads.remove(&(head, avoid));
-            }
-            match after {
-                Some(head) => {
-                    self.heads.insert((head, avoid));
-                }
-                None => {
-                    self.groups.remove(&avoid);
-                }
-            }
-        }
+    /// Since when `id` has been silent about a request of the time `asked`.
+    pub(crate) fn silent_since(&self, id: P, asked: Counted) -> Counted {
+        self.record(id).map_or(asked, |record| record.silent_since(asked))
+    }
+
+    /// How long `id` is usually silent before a delivery.
+    pub(crate) fn pace_of(&self, id: P) -> Option<Duration> {
+        self.record(id)?.pace()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use quickcheck::quickcheck;
-
-    /// A height and its new entry, if any: state, peer, time and the peer to avoid.
-    type Write = (u8, Option<(u8, u8, u8, Option<u8>)>);
-
-    /// What the indexes have to be, recomputed from the entries alone.
-    fn rebuilt(table: &Table<u8, u8>) -> Table<u8, u8> {
-        let mut fresh = Table::new();
-        for (&height, &entry) in &table.entries {
-            fresh.entries.insert(height, entry);
-            match entry.state {
-                BlockState::Pending => {
-                    fresh.pending.groups.entry(entry.avoid).or_default().insert(height);
-                }
-                BlockState::InFlight { peer, since } => {
-                    fresh.in_flight.insert(height);
-                    fresh.in_flight_by_age.insert((since, height));
-                    fresh.in_flight_by_peer.entry(peer).or_default().insert((since, height));
-                }
-                BlockState::Received { .. } => {
-                    fresh.received.insert(height);
-                }
-            }
-        }
-        let groups = &fresh.pending.groups;
-        fresh.pending.heads = groups.iter().map(|(&avoid, group)| (*group.first().unwrap(), avoid)).collect();
-        fresh
-    }
-
-    fn assert_indexes_agree(table: &Table<u8, u8>) {
-        let expected = rebuilt(table);
-        assert_eq!(table.pending, expected.pending);
-        assert_eq!(table.in_flight, expected.in_flight);
-        assert_eq!(table.in_flight_by_age, expected.in_flight_by_age);
-        assert_eq!(table.in_flight_by_peer, expected.in_flight_by_peer);
-        assert_eq!(table.received, expected.received);
-        let pending: usize = expected.pending.groups.values().map(BTreeSet::len).sum();
-        assert_eq!(table.pending_len(), pending);
-    }
-
-    fn entry(state: u8, peer: u8, since: u8, avoid: Option<u8>) -> Entry<u8> {
-        let state = match state % 3 {
-            0 => BlockState::Pending,
-            1 => BlockState::InFlight { peer: peer % 4, since: Duration::from_secs(u64::from(since % 8)) },
-            _ => BlockState::Received { from: peer % 4 },
-        };
-        Entry { state, avoid: avoid.map(|peer| peer % 4), attempts: 0 }
-    }
-
-    quickcheck! {
-        /// Requirements 000-060 and 000-063: after any writes the indexes are what the map says.
-        fn indexes_are_derived_from_the_entries(writes: Vec<Write>) -> () {
-            let mut table = Table::new();
-            for (height, write) in writes {
-                match write {
-                    Some((state, peer, since, avoid)) => table.insert(height % 16, entry(state, peer, since, avoid)),
-                    None => drop(table.remove(height % 16)),
-                }
-                assert_indexes_agree(&table);
-            }
-        }
-
-        /// The lowest height for a peer is found without a walk, and is the one that a walk finds.
-        fn lowest_for_a_peer_is_exact(heights: Vec<(u8, Option<u8>)>, peer: u8) -> bool {
-            let mut table = Table::new();
-            for (height, avoid) in heights {
-                table.insert(height, entry(0, 0, 0, avoid));
-            }
-            let walked = table.entries.iter().find(|(_, entry)| entry.avoid != Some(peer % 4)).map(|(&h, _)| h);
-            table.lowest_pending_for(peer % 4) == walked
-                && table.lowest_pending().map(|(height, _)| height) == table.lowest().map(|(height, _)| height)
-        }
-    }
-}
+mod tests;

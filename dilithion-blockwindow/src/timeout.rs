@@ -1,7 +1,8 @@
 //! Open requests, and those that were open too long.
 
-use crate::table::{BlockState, Entry};
+use crate::place::{Asked, Entry};
 use crate::window::BlockWindow;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// An open request.
@@ -15,7 +16,7 @@ pub struct InFlight<P, H = u32> {
     pub since: Duration,
 }
 
-/// A request that was not answered in time. Its height is pending again.
+/// A request that was not answered in time. Its height is pending again, unless another peer is asked for it still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimedOut<P, H = u32> {
     /// The block asked for.
@@ -24,50 +25,101 @@ pub struct TimedOut<P, H = u32> {
     pub peer: P,
     /// When it was asked, on the caller's clock.
     pub requested_at: Duration,
-    /// How many times the block was requested so far, of any peer, this one included.
+    /// How many times the block was requested so far, of any peer.
     pub attempts: u32,
 }
 
 impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
-    /// Makes the heights pending again whose requests are
-    /// [`request_timeout`](crate::WindowConfig::request_timeout) old or older, and returns them, oldest first.
+    /// Closes the requests that have failed, and returns them, oldest first. Their heights are pending again, unless a
+    /// second peer is asked for them.
+    ///
+    /// A request has failed when its peer has delivered nothing that it was asked for since
+    /// [`request_timeout`](crate::WindowConfig::request_timeout), or when it is
+    /// [`max_request_age`](crate::WindowConfig::max_request_age) old. During a [pause](Self::pause) none fails.
+    ///
+    /// A peer that failed has its [limit](Self::limit_of) halved, once for each call however many of its requests failed.
+    /// What it is asked for beyond that becomes pending as well, the latest requests first; they did not fail, so they
+    /// are not returned, and it may be asked for them again.
     pub fn timeout_check(&mut self, now: Duration) -> Vec<TimedOut<P, H>> {
-        let timeout = self.config.request_timeout;
-        let expired: Vec<H> = self
+        if self.clock.is_paused() {
+            return Vec::new();
+        }
+        let mut failed: Vec<TimedOut<P, H>> = self
             .table
-            .in_flight_by_age()
-            .take_while(|&(since, _)| since.saturating_add(timeout) <= now)
-            .map(|(_, height)| height)
+            .failed(self.clock.read(now))
+            .map(|(height, asked)| TimedOut {
+                height,
+                peer: asked.peer,
+                requested_at: asked.since,
+                attempts: self.table.get(height).map_or(0, |entry| entry.attempts),
+            })
             .collect();
-        expired.into_iter().filter_map(|height| self.give_up(height)).collect()
+        failed.sort_unstable_by_key(|failed| (failed.requested_at, failed.height, failed.peer));
+        let mut peers = BTreeSet::new();
+        for &TimedOut { height, peer, .. } in &failed {
+            if let Some(&entry) = self.table.get(height) {
+                self.table.insert(height, Entry { avoid: Some(peer), ..entry.without(peer) });
+            }
+            self.totals.timed_out += 1;
+            peers.insert(peer);
+        }
+        if self.config().adaptive_limits {
+            peers.into_iter().for_each(|peer| self.lower_limit(peer));
+        }
+        failed
     }
 
-    /// When [`timeout_check`](Self::timeout_check) will have something to return, on the caller's clock: the moment to
-    /// sleep until. None if nothing is in flight.
+    /// When [`timeout_check`](Self::timeout_check) will have something to return, on the caller's clock, if nothing is
+    /// delivered before: the moment to sleep until. None if nothing is in flight, and during a [pause](Self::pause).
     pub fn next_timeout(&self) -> Option<Duration> {
-        let (since, _) = self.table.in_flight_by_age().next()?;
-        Some(since.saturating_add(self.config.request_timeout))
+        self.clock.on_callers(self.table.next_deadline()?)
+    }
+
+    /// Stops time: until [`resume`](Self::resume) no request grows older and no peer is silent. For a caller whose own
+    /// queue of blocks is full, so that it does not read what peers deliver. Does nothing during a pause.
+    pub fn pause(&mut self, now: Duration) {
+        self.clock.pause(now);
+    }
+
+    /// Ends a [pause](Self::pause): every deadline is later by its length. Does nothing without one.
+    pub fn resume(&mut self, now: Duration) {
+        self.clock.resume(now);
+    }
+
+    /// Whether time stands still.
+    pub fn is_paused(&self) -> bool {
+        self.clock.is_paused()
     }
 
     /// The oldest of the open requests to `peer`; of several made at once, the one for the lowest height.
     pub fn oldest_request(&self, peer: P) -> Option<InFlight<P, H>> {
-        let &(since, height) = self.table.in_flight_of(peer)?.first()?;
-        Some(InFlight { height, peer, since })
+        let (_, height) = self.table.open_of(peer).next()?;
+        let asked = self.table.get(height)?.askees()?.of(peer)?;
+        Some(InFlight { height, peer, since: asked.since })
     }
 
-    /// All open requests, by ascending height.
+    /// All open requests, by ascending height. A height that two peers are asked for comes twice.
     pub fn in_flight(&self) -> impl Iterator<Item = InFlight<P, H>> {
-        self.table.in_flight().filter_map(|height| match self.table.get(height)?.state {
-            BlockState::InFlight { peer, since } => Some(InFlight { height, peer, since }),
-            BlockState::Pending | BlockState::Received { .. } => None,
-        })
+        self.table
+            .in_flight()
+            .filter_map(|height| Some((height, self.table.get(height)?.askees()?)))
+            .flat_map(|(height, askees)| {
+                askees.iter().map(move |Asked { peer, since, .. }| InFlight { height, peer, since })
+            })
     }
 
-    fn give_up(&mut self, height: H) -> Option<TimedOut<P, H>> {
-        let &Entry { state, attempts, .. } = self.table.get(height)?;
-        let BlockState::InFlight { peer, since } = state else { return None };
-        self.table.insert(height, Entry { state: BlockState::Pending, avoid: Some(peer), attempts });
-        Some(TimedOut { height, peer, requested_at: since, attempts })
+    fn lower_limit(&mut self, peer: P) {
+        let max = self.config().max_in_flight_per_peer;
+        if let Some(record) = self.table.record_mut(peer) {
+            record.lower_limit(max);
+        }
+        let excess = self.table.open_len_of(peer).saturating_sub(self.limit_of(peer));
+        let latest: Vec<H> = self.table.open_of(peer).rev().take(excess).map(|(_, height)| height).collect();
+        for height in latest {
+            if let Some(&entry) = self.table.get(height) {
+                self.table.insert(height, entry.without(peer));
+            }
+        }
     }
 }
 

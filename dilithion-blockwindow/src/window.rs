@@ -1,45 +1,30 @@
 //! The tracker: how a height enters, moves and leaves.
 
-use crate::delivery::Delivery;
-use crate::table::{BlockState, Entry, Table};
-use std::time::Duration;
-
-/// How many blocks may be in flight from one peer at a time (`MAX_BLOCKS_IN_TRANSIT_PER_PEER` of Bitcoin Core).
-pub const MAX_BLOCKS_IN_FLIGHT_PER_PEER: usize = 16;
-
-/// How long a request may go unanswered.
-pub const BLOCK_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The limits of a [`BlockWindow`]. There are no others, and no second copy of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WindowConfig {
-    /// How many blocks may be in flight from one peer at a time; 0 requests nothing.
-    pub max_in_flight_per_peer: usize,
-    /// How long a request may go unanswered.
-    pub request_timeout: Duration,
-}
-
-impl Default for WindowConfig {
-    fn default() -> Self {
-        Self { max_in_flight_per_peer: MAX_BLOCKS_IN_FLIGHT_PER_PEER, request_timeout: BLOCK_REQUEST_TIMEOUT }
-    }
-}
+use crate::clock::PauseClock;
+use crate::config::WindowConfig;
+use crate::place::{BlockState, Entry, Place};
+use crate::report::Totals;
+use crate::table::Table;
 
 /// The one tracker of pending, in-flight and received blocks.
 ///
 /// `P` names a peer and `H` a block, by default by its height; both need nothing but an order.
 ///
-/// Times are [`Duration`]s since any fixed start, the same for all calls. They should measure the network and not the
-/// caller: a clock that stands still while the caller's own queue is full makes no peer time out for it.
+/// Times are [`Duration`](std::time::Duration)s since any fixed start, the same for all calls. They measure the network
+/// and not the caller, which says by [`pause`](Self::pause) when its own queue is full, so that no peer times out for it.
+///
+/// What it remembers of a peer (its limit, its pace, the last 64 blocks that it still owes) is kept from the first request
+/// until [`on_peer_disconnected`](Self::on_peer_disconnected).
 #[doc(alias = "CSimpleBlockWindow")]
 #[derive(Clone, Debug)]
 pub struct BlockWindow<P, H = u32> {
-    pub(crate) config: WindowConfig,
+    pub(crate) clock: PauseClock,
     pub(crate) table: Table<P, H>,
     /// Heights below are refused.
     floor: Option<H>,
     /// The peer that the last request went to; the next goes to the one after it.
     pub(crate) last_asked: Option<P>,
+    pub(crate) totals: Totals,
 }
 
 impl<P: Copy + Ord, H: Copy + Ord> Default for BlockWindow<P, H> {
@@ -51,12 +36,18 @@ impl<P: Copy + Ord, H: Copy + Ord> Default for BlockWindow<P, H> {
 impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
     /// An empty window.
     pub fn new(config: WindowConfig) -> Self {
-        Self { config, table: Table::new(), floor: None, last_asked: None }
+        Self {
+            clock: PauseClock::default(),
+            table: Table::new(config),
+            floor: None,
+            last_asked: None,
+            totals: Totals::default(),
+        }
     }
 
     /// The limits of this window.
     pub fn config(&self) -> &WindowConfig {
-        &self.config
+        self.table.config()
     }
 
     /// Tracks `height` as pending. Returns false, and does nothing, if it is tracked already (whatever its state) or lies
@@ -75,30 +66,11 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
     pub fn add_received(&mut self, height: H, from: P) -> bool {
         let entry = self.table.get(height).copied().unwrap_or_else(Entry::new);
         let refused = self.floor.is_some_and(|floor| height < floor)
-            || matches!(entry.state, BlockState::Received { .. });
+            || matches!(entry.place, Place::Received { .. });
         if !refused {
-            self.table.insert(height, Entry { state: BlockState::Received { from }, ..entry });
+            self.table.insert(height, Entry { place: Place::Received { from }, ..entry });
         }
         !refused
-    }
-
-    /// Records that `from` delivered the block of `height`.
-    ///
-    /// The caller finds the height by the block's hash and knows that the body belongs to it. A block that answers no
-    /// request is not reported here; the request that it should have answered stays open and times out.
-    pub fn on_block_received(&mut self, height: H, from: P) -> Delivery<P> {
-        let Some(&entry) = self.table.get(height) else { return Delivery::Unknown };
-        let delivery = match entry.state {
-            BlockState::InFlight { peer, .. } if peer == from => Delivery::InFlight,
-            BlockState::InFlight { peer, .. } => Delivery::FromOther { asked: peer },
-            BlockState::Pending if entry.attempts > 0 => Delivery::Late { attempts: entry.attempts },
-            BlockState::Pending => Delivery::Unrequested,
-            BlockState::Received { .. } => Delivery::Duplicate,
-        };
-        if delivery.is_accepted() {
-            self.table.insert(height, Entry { state: BlockState::Received { from }, ..entry });
-        }
-        delivery
     }
 
     /// Forgets `height`, whatever its state: its block was connected, from a peer, from our own miner or from disk.
@@ -112,38 +84,60 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
         self.table.remove(height).is_some()
     }
 
-    /// Makes `height` pending again: its body turned out bad, or its request could not be sent. The peer to `avoid`, if
+    /// Makes `height` pending again: its body turned out bad, or it is to be asked of others. The peer to `avoid`, if
     /// given, is not asked for it next while another can be. Returns whether the height is tracked, and so pending now.
     pub fn return_to_pending(&mut self, height: H, avoid: Option<P>) -> bool {
         let Some(&entry) = self.table.get(height) else { return false };
-        self.table.insert(
-            height,
-            Entry { state: BlockState::Pending, avoid: avoid.or(entry.avoid), attempts: entry.attempts },
-        );
+        self.table.insert(height, Entry { place: Place::Pending, avoid: avoid.or(entry.avoid), ..entry });
         true
     }
 
-    /// Makes all heights in flight from `peer` pending again, and returns them, ascending. What `peer` failed before may
-    /// be asked of anyone. Also to be called for a peer that stays, but is not to be asked any more.
-    pub fn on_peer_disconnected(&mut self, peer: P) -> Vec<H> {
-        let avoided: Vec<H> = self.table.pending_avoiding(peer).collect();
-        let mut freed: Vec<H> =
-            self.table.in_flight_of(peer).into_iter().flatten().map(|&(_, height)| height).collect();
-        freed.sort_unstable();
-        for &height in avoided.iter().chain(&freed) {
+    /// Undoes the request of `height` to `peer`, which could not be sent. The height is pending again, unless another peer
+    /// is asked for it too. Returns whether there was such a request.
+    pub fn cancel_request(&mut self, height: H, peer: P) -> bool {
+        let entry = self.table.get(height).copied();
+        let Some(entry) =
+            entry.filter(|entry| entry.askees().is_some_and(|askees| askees.of(peer).is_some()))
+        else {
+            return false;
+        };
+        self.table.replace(height, Some(entry.without(peer)), Some(peer));
+        true
+    }
+
+    /// Closes all requests to `peer`, which stays connected, but is not to be asked any more. Returns the heights that are
+    /// pending again by this, ascending: those that no second peer is asked for. What it delivers after all is an answer
+    /// still, and never unsolicited.
+    pub fn return_all_to_pending(&mut self, peer: P) -> Vec<H> {
+        let mut closed: Vec<H> = self.table.open_of(peer).map(|(_, height)| height).collect();
+        closed.sort_unstable();
+        for &height in &closed {
             if let Some(&entry) = self.table.get(height) {
-                let avoid = entry.avoid.filter(|&avoid| avoid != peer);
-                self.table
-                    .insert(height, Entry { state: BlockState::Pending, avoid, attempts: entry.attempts });
+                self.table.insert(height, entry.without(peer));
             }
         }
+        closed.retain(|&height| self.state(height) == Some(BlockState::Pending));
+        closed
+    }
+
+    /// [`return_all_to_pending`](Self::return_all_to_pending), and forgets everything about `peer`: its limit, its pace,
+    /// what it owes. What it failed before may be asked of anyone.
+    pub fn on_peer_disconnected(&mut self, peer: P) -> Vec<H> {
+        let freed = self.return_all_to_pending(peer);
+        let avoiding: Vec<H> = self.table.pending().avoiding(peer).collect();
+        for height in avoiding {
+            if let Some(&entry) = self.table.get(height) {
+                self.table.insert(height, Entry { avoid: None, ..entry });
+            }
+        }
+        self.table.forget_peer(peer);
         freed
     }
 
-    /// Forgets everything, for a change of the best chain. From now on heights below `from` are refused by
-    /// [`add_pending`](Self::add_pending), until the next reset; the caller adds those that it wants.
+    /// Forgets every height, for a change of the best chain, but not what peers are like. From now on heights below `from`
+    /// are refused by [`add_pending`](Self::add_pending), until the next reset; the caller adds those that it wants.
     pub fn reset(&mut self, from: H) {
-        self.table = Table::new();
+        self.table.clear();
         self.floor = Some(from);
     }
 
@@ -157,12 +151,20 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
 
     /// Where `height` is, if it is tracked.
     pub fn state(&self, height: H) -> Option<BlockState<P>> {
-        self.table.get(height).map(|entry| entry.state)
+        self.table.get(height).map(Entry::state)
     }
 
-    /// How many blocks are in flight from `peer`.
+    /// How many blocks are in flight from `peer`, as the only or the second of two that are asked.
     pub fn in_flight_of(&self, peer: P) -> usize {
-        self.table.in_flight_of(peer).map_or(0, std::collections::BTreeSet::len)
+        self.table.open_len_of(peer)
+    }
+
+    /// How many blocks may be in flight from `peer` at a time: at first
+    /// [`max_in_flight_per_peer`](WindowConfig::max_in_flight_per_peer), half of it (but at least one) after each
+    /// [`timeout_check`](Self::timeout_check) that it failed, and one more, up to that maximum, for each block that it was
+    /// asked for and that was accepted of it.
+    pub fn limit_of(&self, peer: P) -> usize {
+        self.table.limit_of(peer)
     }
 
     /// How many heights are to be requested.
@@ -192,7 +194,7 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
 
     /// The lowest height to be requested.
     pub fn lowest_pending(&self) -> Option<H> {
-        self.table.lowest_pending().map(|(height, _)| height)
+        self.table.pending().lowest().map(|(height, _)| height)
     }
 
     /// The lowest height in flight.
@@ -204,16 +206,8 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn defaults_are_the_named_constants() {
-        let window = BlockWindow::<u8>::default();
-        assert_eq!(
-            window.config(),
-            &WindowConfig { max_in_flight_per_peer: 16, request_timeout: Duration::from_secs(30) }
-        );
-        assert!(window.is_empty());
-    }
+    use crate::Delivery;
+    use std::time::Duration;
 
     #[test]
     fn floor_moves_with_each_reset_down_as_well_as_up() {
@@ -262,7 +256,7 @@ mod tests {
             assert!(window.add_pending(height));
         }
         assert_eq!(window.request_blocks_up_to(&[1], 2, Duration::ZERO).len(), 2);
-        assert_eq!(window.on_block_received(0, 1), Delivery::InFlight);
+        assert_eq!(window.on_block_received(0, 1, Duration::ZERO), Delivery::InFlight);
         for height in 0..3 {
             assert!(window.remove(height));
             assert!(!window.remove(height));

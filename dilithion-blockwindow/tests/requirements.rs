@@ -21,15 +21,20 @@ fn heights_of(requests: &[Request<u64>], peer: u64) -> Vec<u32> {
     requests.iter().filter(|request| request.peer == peer).map(|request| request.height).collect()
 }
 
+/// Whether the peer was asked for it at present.
+fn is_answer(delivery: &Delivery<u64>) -> bool {
+    matches!(delivery, Delivery::InFlight | Delivery::OutOfOrder { .. })
+}
+
 /// Requirement 000-051: `add_pending` is ignored for a height in flight or received (and for one already pending).
 #[test]
 fn r000_051_add_pending_is_ignored_if_in_flight_or_received() {
     let mut window = window(0..3);
     assert_eq!(window.request_blocks_up_to(&[ALICE], 2, START).len(), 2);
-    assert_eq!(window.on_block_received(0, ALICE), Delivery::InFlight);
+    assert_eq!(window.on_block_received(0, ALICE, START), Delivery::InFlight);
     let before: Vec<_> = (0..3).map(|height| window.state(height)).collect();
     assert_eq!(before[0], Some(BlockState::Received { from: ALICE }));
-    assert_eq!(before[1], Some(BlockState::InFlight { peer: ALICE, since: START }));
+    assert_eq!(before[1], Some(BlockState::InFlight { peer: ALICE, since: START, second: None }));
     assert_eq!(before[2], Some(BlockState::Pending));
     for height in 0..3 {
         assert!(!window.add_pending(height));
@@ -58,7 +63,7 @@ fn r000_053_at_most_sixteen_are_in_flight_per_peer() {
     assert_eq!(window.request_blocks(&[ALICE, BOB], START).len(), 12);
     assert_eq!(window.request_blocks(&[ALICE, BOB], START), []);
     assert_eq!((window.in_flight_of(ALICE), window.in_flight_of(BOB)), (16, 16));
-    assert_eq!(window.on_block_received(0, ALICE), Delivery::InFlight);
+    assert_eq!(window.on_block_received(0, ALICE, START), Delivery::InFlight);
     assert_eq!(window.request_blocks(&[ALICE, BOB], START), [Request { peer: ALICE, height: 32 }]);
 }
 
@@ -67,7 +72,7 @@ fn r000_053_at_most_sixteen_are_in_flight_per_peer() {
 fn r000_054_a_requested_height_moves_to_in_flight_with_peer_and_time() {
     let mut window = window(5..6);
     assert_eq!(window.request_blocks(&[BOB], START), [Request { peer: BOB, height: 5 }]);
-    assert_eq!(window.state(5), Some(BlockState::InFlight { peer: BOB, since: START }));
+    assert_eq!(window.state(5), Some(BlockState::InFlight { peer: BOB, since: START, second: None }));
     assert_eq!((window.pending_len(), window.in_flight_len(), window.received_len()), (0, 1, 0));
     assert_eq!((window.lowest_pending(), window.lowest_in_flight()), (None, Some(5)));
 }
@@ -77,7 +82,7 @@ fn r000_054_a_requested_height_moves_to_in_flight_with_peer_and_time() {
 fn r000_055_a_delivered_height_moves_to_received() {
     let mut window = window(5..6);
     assert_eq!(window.request_blocks(&[BOB], START).len(), 1);
-    assert_eq!(window.on_block_received(5, BOB), Delivery::InFlight);
+    assert_eq!(window.on_block_received(5, BOB, START), Delivery::InFlight);
     assert_eq!(window.state(5), Some(BlockState::Received { from: BOB }));
     assert_eq!((window.pending_len(), window.in_flight_len(), window.received_len()), (0, 0, 1));
 }
@@ -87,7 +92,7 @@ fn r000_055_a_delivered_height_moves_to_received() {
 fn r000_056_a_connected_height_leaves_the_window() {
     let mut window = window(5..6);
     assert_eq!(window.request_blocks(&[BOB], START).len(), 1);
-    assert!(window.on_block_received(5, BOB).is_accepted());
+    assert!(window.on_block_received(5, BOB, START).is_accepted());
     assert!(window.on_block_connected(5));
     assert!(!window.on_block_connected(5));
     assert_eq!(window.state(5), None);
@@ -110,7 +115,7 @@ fn r000_057_requests_of_thirty_seconds_age_go_back_to_pending() {
         (0, ALICE, START, 1)
     );
     assert_eq!(window.state(0), Some(BlockState::Pending));
-    assert_eq!(window.state(1), Some(BlockState::InFlight { peer: BOB, since: later }));
+    assert_eq!(window.state(1), Some(BlockState::InFlight { peer: BOB, since: later, second: None }));
 }
 
 /// Requirement 000-058: all heights of a peer that disconnects are pending at once, and nobody else's.
@@ -129,13 +134,14 @@ fn r000_058_all_heights_of_a_disconnected_peer_are_pending_at_once() {
 fn r000_059_reset_empties_all_three_sets() {
     let mut window = window(0..3);
     assert_eq!(window.request_blocks_up_to(&[ALICE], 2, START).len(), 2);
-    assert!(window.on_block_received(0, ALICE).is_accepted());
+    assert!(window.on_block_received(0, ALICE, START).is_accepted());
     window.reset(2);
     assert!(window.is_empty());
     assert_eq!((window.in_flight_of(ALICE), window.next_timeout()), (0, None));
     assert!(!window.add_pending(1));
     assert!(window.add_pending(2));
-    assert_eq!(window.on_block_received(1, ALICE), Delivery::Unknown);
+    assert_eq!(window.on_block_received(1, BOB, START), Delivery::Unknown);
+    assert_eq!(window.on_block_received(1, ALICE, START), Delivery::Redundant, "she was asked for it");
 }
 
 /// Requirement 000-060: the count of a peer is what is in flight from it, however its requests end.
@@ -149,9 +155,9 @@ fn r000_060_the_count_of_a_peer_is_what_is_in_flight_from_it() {
         assert_eq!(window.in_flight_of(ALICE), expected);
         assert_eq!(window.in_flight().filter(|open| open.peer == ALICE).count(), expected);
     };
-    assert_eq!(window.on_block_received(0, ALICE), Delivery::InFlight);
+    assert_eq!(window.on_block_received(0, ALICE, START), Delivery::InFlight);
     check(&window);
-    assert_eq!(window.on_block_received(1, BOB), Delivery::FromOther { asked: ALICE });
+    assert_eq!(window.on_block_received(1, BOB, START), Delivery::FromOther { asked: ALICE });
     check(&window);
     assert!(window.on_block_connected(2));
     check(&window);
@@ -168,7 +174,7 @@ fn r000_060_the_count_of_a_peer_is_what_is_in_flight_from_it() {
 fn r000_062_assignment_is_fair_and_keeps_no_score() {
     let mut window = window(0..2);
     assert_eq!(heights_of(&window.request_blocks(&[ALICE, BOB], START), ALICE), [0]);
-    assert!(window.on_block_received(1, BOB).is_accepted());
+    assert!(window.on_block_received(1, BOB, START).is_accepted());
     assert_eq!(window.timeout_check(START + BLOCK_REQUEST_TIMEOUT).len(), 1);
     (2..12).for_each(|height| assert!(window.add_pending(height)));
     let requests = window.request_blocks(&[ALICE, BOB], START + BLOCK_REQUEST_TIMEOUT);
@@ -186,7 +192,7 @@ fn r000_063_a_height_is_in_one_place_and_never_lost() {
     for round in 0..10_u32 {
         let requests = window.request_blocks(&peers, now);
         for request in requests.iter().filter(|request| request.height % 3 == round % 3) {
-            assert_eq!(window.on_block_received(request.height, request.peer), Delivery::InFlight);
+            assert!(is_answer(&window.on_block_received(request.height, request.peer, now)));
         }
         if round % 2 == 0 {
             window.on_peer_disconnected(BOB);
@@ -210,7 +216,7 @@ fn r000_064_a_download_with_losses_and_disconnects_completes() {
         for request in window.request_blocks(&peers, now) {
             let lost = request.peer == 1_000 || (u64::from(request.height) + round) % 5 == 0;
             if !lost {
-                assert_eq!(window.on_block_received(request.height, request.peer), Delivery::InFlight);
+                assert!(is_answer(&window.on_block_received(request.height, request.peer, now)));
             }
         }
         while window.state(connected).is_some_and(|state| matches!(state, BlockState::Received { .. })) {
