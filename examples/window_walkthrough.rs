@@ -15,7 +15,7 @@ fn main() {
         println!("{now:?}: ask {} for block {}", request.peer, request.height);
         // Alice delivers, Bob does not.
         if request.peer == "alice" {
-            assert!(window.on_block_received(request.height, "alice").is_accepted());
+            assert!(window.on_block_received(request.height, "alice", now).is_accepted());
         }
     }
     println!("{}", window.stats());
@@ -27,7 +27,7 @@ fn main() {
     while !window.is_empty() {
         for request in window.request_blocks(&["alice", "bob"], now) {
             println!("{now:?}: ask {} for block {}", request.peer, request.height);
-            assert!(window.on_block_received(request.height, request.peer).is_accepted());
+            assert!(window.on_block_received(request.height, request.peer, now).is_accepted());
         }
         (1..=10).for_each(|height| {
             window.on_block_connected(height);

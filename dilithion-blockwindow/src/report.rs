@@ -95,7 +95,7 @@ impl<P: fmt::Display, H: fmt::Display> fmt::Display for WindowStats<P, H> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Delivery;
+    use crate::{Delivery, Source};
     use std::time::Duration;
 
     #[test]
@@ -117,6 +117,22 @@ mod tests {
             window.stats().to_string(),
             "1 pending, 1 in flight from 1 peer, 1 received; waiting for block 7 to be connected; \
              lowest in flight is block 8, asked of peer 4 at 12.5s"
+        );
+    }
+
+    #[test]
+    fn names_the_second_peer_and_a_pause() {
+        let mut window: BlockWindow<u64> = BlockWindow::default();
+        (7..9).for_each(|height| assert!(window.add_pending(height)));
+        assert_eq!(window.request_blocks(&[3, 4], Duration::ZERO).len(), 2);
+        assert_eq!(window.on_block_received(8, 4, Duration::ZERO), Delivery::InFlight);
+        let later = Duration::from_secs(5);
+        assert!(window.second_request(&[Source { peer: 4, best: 9, ready: true }], later).is_some());
+        window.pause(later);
+        assert_eq!(
+            window.stats().to_string(),
+            "0 pending, 1 in flight from 2 peers, 1 received; \
+             waiting for peer 3, asked at 0.0ns, or peer 4, asked at 5.0s, to deliver block 7; paused, own queue is full"
         );
     }
 }
