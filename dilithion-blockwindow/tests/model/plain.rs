@@ -68,8 +68,10 @@ impl Model {
         let found = found.chain(self.in_flight.iter().map(|e| (e.height, e.past)));
         let past = found.chain(self.received.iter().map(|e| (e.0, e.1))).find(|e| e.0 == height)?.1;
         for open in self.in_flight.iter().filter(|e| e.height == height && Some(e.peer) != settled) {
-            if self.owed.iter().filter(|e| e.0 == open.peer).count() == OWED {
-                self.owed.remove(self.owed.iter().position(|e| e.0 == open.peer).unwrap());
+            let first = self.owed.iter().position(|e| e.0 == open.peer);
+            let full = self.owed.iter().filter(|e| e.0 == open.peer).count() == OWED;
+            if let Some(first) = first.filter(|_| full) {
+                self.owed.remove(first);
                 self.owed_more.insert(open.peer);
             }
             self.owed.push((open.peer, height));
