@@ -65,8 +65,8 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
     /// last [`reset`](Self::reset).
     pub fn add_received(&mut self, height: H, from: P) -> bool {
         let entry = self.table.get(height).copied().unwrap_or_else(Entry::new);
-        let refused = self.floor.is_some_and(|floor| height < floor)
-            || matches!(entry.place, Place::Received { .. });
+        let refused =
+            self.floor.is_some_and(|floor| height < floor) || matches!(entry.place, Place::Received { .. });
         if !refused {
             self.table.insert(height, Entry { place: Place::Received { from }, ..entry });
         }
