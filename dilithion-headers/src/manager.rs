@@ -112,7 +112,9 @@ impl HeadersManager {
         unix_time: u64,
     ) -> Result<Effects, HeadersError> {
         let headers = [*header];
-        let place = self.locate(&headers, Some(hash)).map_err(|misfit| self.misfit_error(RESTORED, &headers, misfit))?;
+        let place = self
+            .locate(&headers, Some(hash))
+            .map_err(|misfit| self.misfit_error(RESTORED, &headers, misfit))?;
         let verified = if place.known > 0 {
             self.confirm(place.parent)
         } else {

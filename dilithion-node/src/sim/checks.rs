@@ -80,7 +80,8 @@ impl World {
         let stays = at(tip_height) == Some(tip);
         let shared = headers.ancestor(&tip, height);
         if stays || (shared.is_some() && shared != at(height)) {
-            let what = format!("tip {tip} at {tip_height} is on the best chain, or does not leave it at {height}");
+            let what =
+                format!("tip {tip} at {tip_height} is on the best chain, or does not leave it at {height}");
             self.violate(id, "unknown is not a fork", what);
         }
     }
@@ -106,7 +107,12 @@ impl World {
     }
 
     /// Before a block is handed in: whether it must be kept, because it was asked for and is still missing.
-    pub(super) fn before_block(&mut self, id: ActorId, header: &BlockHeader, payload: &Bytes) -> Option<Wanted> {
+    pub(super) fn before_block(
+        &mut self,
+        id: ActorId,
+        header: &BlockHeader,
+        payload: &Bytes,
+    ) -> Option<Wanted> {
         let block = self.blocks.find_header(header).filter(|block| block.payload == *payload)?;
         let (height, hash) = (block.height, block.hash);
         let node = self.node_mut(id)?;

@@ -35,8 +35,9 @@ impl SimHasher {
         for job in jobs {
             self.queue.extend(job.peer.0, job.priority.into(), vec![job]);
         }
-        let idle: Vec<Worker> =
-            (0..self.busy.len()).filter(|worker| self.busy.get(*worker).is_some_and(Option::is_none)).collect();
+        let idle: Vec<Worker> = (0..self.busy.len())
+            .filter(|worker| self.busy.get(*worker).is_some_and(Option::is_none))
+            .collect();
         idle.into_iter().filter(|worker| self.start(*worker)).collect()
     }
 

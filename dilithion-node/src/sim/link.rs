@@ -130,7 +130,13 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     /// Puts a message on the line: it takes it for as long as its bytes need. Returns when it arrives.
-    pub(super) fn transmit(&mut self, packet: &Packet, now: Duration, quality: &Quality, jitter: Duration) -> Duration {
+    pub(super) fn transmit(
+        &mut self,
+        packet: &Packet,
+        now: Duration,
+        quality: &Quality,
+        jitter: Duration,
+    ) -> Duration {
         if lane_of(&packet.command()) != Lane::Control {
             self.bulk_began = Some(now);
         }

@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use dilithion_chain::validate::{Context, validate_block};
 use dilithion_chain::{
     Candidate, Coin, ConnectOutcome, Connected, Rejected, StoreError, StoredHeader, UtxoView,
 };
-use bytes::Bytes;
 use dilithion_wire::{Block, BlockHash, ChainParams, Encode, Height, OutPoint};
 
 use crate::stage::BlockStore;

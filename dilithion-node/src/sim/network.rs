@@ -134,10 +134,9 @@ impl World {
     /// Comes back when the line is free, if anything waits for that.
     fn drain_later(&mut self, peer: PeerId, end: End) {
         let outgoing = &mut self.connections[slot(peer)].outgoing[end];
-        let waits = [Lane::Control, Lane::Headers, Lane::Blocks]
-            .into_iter()
-            .any(|lane| outgoing.queue.len(lane) > 0)
-            || !outgoing.serving.is_empty();
+        let waits =
+            [Lane::Control, Lane::Headers, Lane::Blocks].into_iter().any(|lane| outgoing.queue.len(lane) > 0)
+                || !outgoing.serving.is_empty();
         if waits && !outgoing.draining {
             outgoing.draining = true;
             let at = outgoing.busy_until;
@@ -253,7 +252,8 @@ impl World {
         self.finish(peer, end);
         let connection = &self.connections[slot(peer)];
         if !connection.cut {
-            let news = connection.outgoing[end].last_arrival.max(self.queue.now()) + connection.quality.latency;
+            let news =
+                connection.outgoing[end].last_arrival.max(self.queue.now()) + connection.quality.latency;
             self.queue.at(news, Happening::Closed(peer, other(end)));
         }
     }

@@ -106,8 +106,13 @@ impl SimNode {
         let coordinator = Coordinator::new(config, headers, store.tip());
         let validator = BlockValidator::new(store, params.limits);
         let hasher = SimHasher::new(self.profile.threads, self.profile.time_per_hash);
-        self.running =
-            Some(Box::new(Running { coordinator, validator, storing: false, hasher, tick_at: Duration::MAX }));
+        self.running = Some(Box::new(Running {
+            coordinator,
+            validator,
+            storing: false,
+            hasher,
+            tick_at: Duration::MAX,
+        }));
         self.boot += 1;
         self.downloads.asked.clear();
         self.downloads.delivered.clear();

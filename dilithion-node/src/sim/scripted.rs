@@ -214,7 +214,8 @@ impl ScriptedPeer {
         let at = |height| self.chain.at(height).map(|index| block_packet(index, blocks));
         let Some(mut block) = at(height) else { return Vec::new() };
         self.served += 1;
-        if let (HeaderManners::FalseClaim(forged), Packet::Block(header, _)) = (&self.manners.headers, &mut block)
+        if let (HeaderManners::FalseClaim(forged), Packet::Block(header, _)) =
+            (&self.manners.headers, &mut block)
         {
             self.forge(header, *forged, blocks);
         }

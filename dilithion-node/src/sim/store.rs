@@ -4,9 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dilithion_chain::{
-    Candidate, Chainstate, ConnectOutcome, Depth, StoreError, StoreOptions, StoredHeader,
-};
+use dilithion_chain::{Candidate, Chainstate, ConnectOutcome, Depth, StoreError, StoreOptions, StoredHeader};
 use dilithion_wire::{Block, BlockHash, ChainParams, Height, Limits};
 
 use super::memory_store::MemoryStore;

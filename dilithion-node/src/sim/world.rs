@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dilithion_wire::{BlockHash, Height, Inventory, Message, PeerId};
 
+use super::ActorId;
 use super::blocks::{Blocks, Chain, Recipe};
 use super::events::EventQueue;
 use super::hasher::Worker;
@@ -14,7 +15,6 @@ use super::random::Random;
 use super::report::Violation;
 use super::scripted::{Manners, ScriptedPeer};
 use super::trace::{Note, Trace};
-use super::ActorId;
 
 /// Somebody with connections.
 #[derive(Debug)]

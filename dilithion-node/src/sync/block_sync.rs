@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dilithion_blockwindow::{MAX_BLOCKS_IN_FLIGHT_PER_PEER, Request, Source};
+use dilithion_blockwindow::{BlockState, MAX_BLOCKS_IN_FLIGHT_PER_PEER, Request, Source};
 use dilithion_wire::{BlockHash, BlockHeader, Height, Inventory, Message, Misbehaviour, PeerId};
 
 use super::bodies::ReceivedBlock;
@@ -21,7 +21,8 @@ const REFILL_BELOW: usize = MAX_BLOCKS_IN_FLIGHT_PER_PEER / 2;
 impl Coordinator {
     /// Gives the window the next heights of the header chain, as far ahead as memory allows.
     pub(super) fn schedule_blocks(&mut self) {
-        if self.is_off_best_chain() || !self.headers.has_minimum_work() {
+        // Blocks in validation that are of a chain that was left are connected first, and rewound then.
+        if self.is_off_best_chain() || !self.validates_best_chain() || !self.headers.has_minimum_work() {
             return;
         }
         let ahead = Height(self.tip.0.0.saturating_add(DOWNLOAD_AHEAD));
@@ -54,20 +55,19 @@ impl Coordinator {
     /// Sends `getdata` to every peer that has room for more.
     pub(super) fn request_blocks(&mut self, now: Duration, out: &mut Vec<Action>) {
         let limit = self.request_limit();
-        if self.window.pending_len() == 0 || limit == 0 {
+        self.time_the_network(limit, now);
+        let second_due = self.window.next_second_request().is_some_and(|due| due <= now);
+        if (self.window.pending_len() == 0 || limit == 0) && !second_due {
             return;
         }
-        let sources: Vec<Source<PeerId, Height>> = self
-            .peers
-            .iter()
-            .map(|(id, peer)| Source {
-                peer: *id,
-                best: self.common_height(peer),
-                ready: now >= peer.next_getdata && self.window.in_flight_of(*id) <= REFILL_BELOW,
-            })
-            .collect();
+        let mut sources = self.sources(now, |in_flight| in_flight <= REFILL_BELOW);
+        let mut requests = self.window.request_blocks_from(&sources, limit, now);
+        if second_due {
+            sources = self.sources(now, |_| true);
+            requests.extend(self.window.second_request(&sources, now));
+        }
         let mut items: BTreeMap<PeerId, Vec<Inventory>> = BTreeMap::new();
-        for Request { peer, height } in self.window.request_blocks_from(&sources, limit, now) {
+        for Request { peer, height } in requests {
             let Some(hash) = self.headers.claimed_hash_at_height(height) else { continue };
             items.entry(peer).or_default().push(Inventory::block(hash));
         }
@@ -79,6 +79,27 @@ impl Coordinator {
         }
     }
 
+    /// Peers as the window sees them: ready if it is time, and few enough blocks are in flight from them.
+    fn sources(&self, now: Duration, has_room: impl Fn(usize) -> bool) -> Vec<Source<PeerId, Height>> {
+        let source = |(id, peer): (&PeerId, &SyncPeer)| Source {
+            peer: *id,
+            best: self.common_height(peer),
+            ready: now >= peer.next_getdata && has_room(self.window.in_flight_of(*id)),
+        };
+        self.peers.iter().map(source).collect()
+    }
+
+    /// While we take in no more, because validation is behind, no peer's time runs.
+    fn time_the_network(&mut self, limit: usize, now: Duration) {
+        let next = self.last_handed_out().0.next();
+        let awaited = matches!(self.window.state(next), Some(BlockState::InFlight { .. }));
+        if limit == 0 && !awaited {
+            self.window.pause(now);
+        } else {
+            self.window.resume(now);
+        }
+    }
+
     /// How many more blocks may be requested: as many as peers take, unless too many bytes wait here; then only the
     /// block that all of them wait for.
     pub(super) fn request_limit(&self) -> usize {
@@ -87,6 +108,12 @@ impl Coordinator {
         } else {
             usize::from(self.window.lowest_pending() == Some(self.last_handed_out().0.next()))
         }
+    }
+
+    /// Whether what was handed to validation belongs to the best header chain.
+    pub(super) fn validates_best_chain(&self) -> bool {
+        let (last, hash) = self.last_handed_out();
+        self.headers.claimed_hash_at_height(last) == Some(hash)
     }
 
     /// The last block handed to validation; without any, the tip.
@@ -116,16 +143,19 @@ impl Coordinator {
         if let Some(sync_peer) = self.peers.get_mut(&peer) {
             sync_peer.has_shown(hash, height);
         }
-        if self.headers.claimed_hash_at_height(height) != Some(hash) || height <= self.tip.0 {
+        if self.headers.claimed_hash_at_height(height) != Some(hash) {
             return;
         }
-        if !self.window.on_block_received(height, peer).is_accepted() {
+        let delivery = self.window.on_block_received(height, peer, now.mono);
+        if delivery.is_unsolicited() {
             return;
         }
         if let Some(sync_peer) = self.peers.get_mut(&peer) {
             sync_peer.block_stalls = 0;
         }
-        self.bodies.insert(height, ReceivedBlock { peer, hash, body: Body::Payload(payload) });
+        if delivery.is_accepted() {
+            self.bodies.insert(height, ReceivedBlock { peer, hash, body: Body::Payload(payload) });
+        }
     }
 
     /// A block of our own: its id is proved, and its body is here. It is validated like any other.
@@ -149,10 +179,9 @@ impl Coordinator {
     /// Hands blocks to validation whose turn has come and whose headers are proved, or vouched for.
     pub(super) fn submit_blocks(&mut self, out: &mut Vec<Action>) {
         while self.bodies.validating_len() < MAX_VALIDATING {
-            let (last, parent) = self.last_handed_out();
+            let (last, _) = self.last_handed_out();
             let height = last.next();
-            // Blocks of a branch that has been left are still on their way to the store: first they are rewound.
-            let follows = self.headers.claimed_hash_at_height(last) == Some(parent);
+            let follows = self.validates_best_chain();
             let held_back = self.held_back == Some(height) && self.headers.ready_height() < last;
             if !follows || held_back || !self.headers.is_connectable(height) {
                 return;

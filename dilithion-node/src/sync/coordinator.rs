@@ -172,8 +172,10 @@ impl Coordinator {
     pub fn next_tick(&self, now: Duration) -> Duration {
         let wanted = self.window.pending_len() > 0;
         let requests = self.peers.values().map(|peer| peer.next_getdata).filter(|at| wanted && *at > now);
-        let announcements = self.peers.values().map(|peer| self.next_announcement(peer)).filter(|at| *at > now);
-        let deferred = requests.chain(announcements).min();
+        let announcements =
+            self.peers.values().map(|peer| self.next_announcement(peer)).filter(|at| *at > now);
+        let deadline = self.window.next_deadline(now).filter(|at| *at > now);
+        let deferred = requests.chain(announcements).chain(deadline).min();
         deferred.map_or(IDLE_TICK, |at| at.saturating_sub(now).min(IDLE_TICK))
     }
 

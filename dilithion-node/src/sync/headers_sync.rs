@@ -7,7 +7,8 @@ use dilithion_headers::{Accepted, Effects, HeadersError, JobPriority};
 use dilithion_wire::{BlockHash, BlockHeader, GetHeaders, Height, MAX_HEADERS_PER_MESSAGE, Message, PeerId};
 
 use super::peers::{
-    FUTURE_HEADERS_INTERVAL, GETHEADERS_INTERVAL, HEADERS_TIMEOUT, HeadersExchange, MAX_CONSECUTIVE_STALLS, SyncPeer,
+    FUTURE_HEADERS_INTERVAL, GETHEADERS_INTERVAL, HEADERS_TIMEOUT, HeadersExchange, MAX_CONSECUTIVE_STALLS,
+    SyncPeer,
 };
 use super::{Action, Coordinator, StoreJob};
 use crate::clock::Now;
@@ -55,9 +56,11 @@ impl Coordinator {
                 }
                 self.apply_effects(queued.effects, now, out);
             }
-            // An announcement that came before the answer to our request, which will tell what lies between.
+            // An announcement that came before the answer to our request, which tells what lies between, unless the
+            // announced block is younger than it.
             Err(HeadersError::Unconnected { .. }) if before != HeadersExchange::Quiet => {
                 sync_peer.headers = before;
+                sync_peer.hinted = true;
             }
             Err(error) => self.on_bad_headers(peer, error, now.mono, out),
         }

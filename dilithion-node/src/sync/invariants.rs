@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dilithion_blockwindow::BlockState;
 use dilithion_wire::{BlockHash, Height};
 
 use super::{Coordinator, DOWNLOAD_AHEAD, MAX_RECEIVED_BYTES, MAX_VALIDATING};
@@ -34,7 +35,10 @@ impl Coordinator {
     /// The first that does not hold.
     pub fn check_invariants(&self, now: Duration) -> Result<(), Broken> {
         let window = &self.window;
-        if window.received_len() != self.bodies.len() {
+        // The window has forgotten what is in validation of a chain that was left.
+        let left = if self.validates_best_chain() { 0 } else { self.bodies.validating_len() };
+        let received = window.received_len();
+        if received > self.bodies.len() || received < self.bodies.len() - left {
             let detail = format!("{} heights received, {} bodies", window.received_len(), self.bodies.len());
             return broken("each received height has its body", detail);
         }
@@ -62,7 +66,10 @@ impl Coordinator {
             return broken("queues stay within their bounds", format!("{bytes} bytes of bodies"));
         }
         if self.window.len() > DOWNLOAD_AHEAD as usize + MAX_VALIDATING {
-            return broken("queues stay within their bounds", format!("{} heights tracked", self.window.len()));
+            return broken(
+                "queues stay within their bounds",
+                format!("{} heights tracked", self.window.len()),
+            );
         }
         Ok(())
     }
@@ -89,10 +96,8 @@ impl Coordinator {
     pub fn audit(&self, now: Duration) -> Result<(), Broken> {
         self.check_invariants(now)?;
         for height in self.bodies.heights() {
-            if !matches!(
-                self.window.state(height),
-                Some(dilithion_blockwindow::BlockState::Received { .. })
-            ) {
+            let received = matches!(self.window.state(height), Some(BlockState::Received { .. }));
+            if !received && (self.bodies.is_waiting(height) || self.validates_best_chain()) {
                 return broken("each body has its received height", format!("{height} has a body"));
             }
         }
@@ -110,7 +115,10 @@ impl Coordinator {
             if let Some(block) = self.bodies.get(height).filter(|block| expected != Some(block.hash)) {
                 // Blocks in validation may be of a chain that was left: they are rewound when they are answered.
                 if !self.bodies.is_validating(height) {
-                    return broken("bodies are those of the best chain", format!("{} at {height}", block.hash));
+                    return broken(
+                        "bodies are those of the best chain",
+                        format!("{} at {height}", block.hash),
+                    );
                 }
             }
         }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use crate::sim::{
-    BlockManners, Chatter, MILLISECOND, Manners, Quality, Recipe, SECOND, Scenario, Step,
-};
+use crate::sim::{BlockManners, Chatter, MILLISECOND, Manners, Quality, Recipe, SECOND, Scenario, Step};
 
 const HONEST: Manners = Manners::HONEST;
 
@@ -18,17 +16,21 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         // Proofs alone take 15 s; blocks have to be there when they are done.
         plan.within(25 * SECOND);
     }),
-    Scenario::new("bug_086_088", "a block in the store that was not in the chain was taken for done", |plan| {
-        let chain = plan.chain(250);
-        plan.profile().time_per_commit = 200 * MILLISECOND;
-        let (full, fresh) = (plan.peer(&chain), plan.node());
-        plan.connect(fresh, full);
-        for round in 0..4_u32 {
-            let at = plan.time((2 + round * 6) * SECOND..(4 + round * 6) * SECOND);
-            plan.restart_at(at, fresh);
-        }
-        plan.within(120 * SECOND);
-    }),
+    Scenario::new(
+        "bug_086_088",
+        "a block in the store that was not in the chain was taken for done",
+        |plan| {
+            let chain = plan.chain(250);
+            plan.profile().time_per_commit = 200 * MILLISECOND;
+            let (full, fresh) = (plan.peer(&chain), plan.node());
+            plan.connect(fresh, full);
+            for round in 0..4_u32 {
+                let at = plan.time((2 + round * 6) * SECOND..(4 + round * 6) * SECOND);
+                plan.restart_at(at, fresh);
+            }
+            plan.within(120 * SECOND);
+        },
+    ),
     Scenario::new("bug_146", "two limits per peer disagreed: chains around multiples of the limit", |plan| {
         let length = plan.number(0..5) * 16 + plan.number(0..3) + 15;
         let chain = plan.chain(length);
@@ -133,8 +135,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("bug_166", "a stalled peer held its blocks for ever", |plan| {
         let chain = plan.chain(64);
         let served = plan.number(0..30);
-        let staller =
-            plan.peer_with(&chain, Manners { blocks: BlockManners::StallAfter(served), ..HONEST });
+        let staller = plan.peer_with(&chain, Manners { blocks: BlockManners::StallAfter(served), ..HONEST });
         let (full, fresh) = (plan.peer(&chain), plan.node());
         plan.connect(fresh, staller);
         plan.connect(fresh, full);

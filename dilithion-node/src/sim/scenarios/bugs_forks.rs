@@ -42,20 +42,24 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         plan.expect(at_most_forks(1));
         plan.within(60 * SECOND);
     }),
-    Scenario::new("bug_179", "a branch with less work at first, and more later, was never followed", |plan| {
-        let common = plan.chain(100);
-        let ours = plan.extend(&common, 30);
-        let mut theirs = plan.extend(&common, 10);
-        let (full, grows, fresh) = (plan.peer(&ours), plan.peer(&theirs), plan.node());
-        plan.connect(fresh, full);
-        plan.connect(fresh, grows);
-        for round in 0..4_u32 {
-            theirs = plan.extend(&theirs, 10);
-            plan.at((20 + round * 3) * SECOND, Step::Extend(grows, theirs.clone()));
-        }
-        plan.expect(at_most_forks(2));
-        plan.within(90 * SECOND);
-    }),
+    Scenario::new(
+        "bug_179",
+        "a branch with less work at first, and more later, was never followed",
+        |plan| {
+            let common = plan.chain(100);
+            let ours = plan.extend(&common, 30);
+            let mut theirs = plan.extend(&common, 10);
+            let (full, grows, fresh) = (plan.peer(&ours), plan.peer(&theirs), plan.node());
+            plan.connect(fresh, full);
+            plan.connect(fresh, grows);
+            for round in 0..4_u32 {
+                theirs = plan.extend(&theirs, 10);
+                plan.at((20 + round * 3) * SECOND, Step::Extend(grows, theirs.clone()));
+            }
+            plan.expect(at_most_forks(2));
+            plan.within(90 * SECOND);
+        },
+    ),
     Scenario::new("bug_180", "headers that both branches share were hashed again", |plan| {
         plan.profile().time_per_hash = 30 * MILLISECOND;
         plan.profile().threads = 2;
@@ -85,17 +89,21 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         plan.expect(at_most_forks(1));
         plan.within(90 * SECOND);
     }),
-    Scenario::new("bug_187_running", "a running node does not go back further than the limit by itself", |plan| {
-        let common = plan.chain(50);
-        let (ours, theirs) = (plan.extend(&common, 150), plan.extend(&common, 200));
-        let (private, same, full) = (plan.node_with(&ours), plan.peer(&ours), plan.peer(&theirs));
-        plan.connect(private, same);
-        plan.connect_at(15 * SECOND, private, full);
-        // It stops, says why, and a restart is all it takes.
-        plan.restart_at(40 * SECOND, private);
-        plan.expect(at_most_forks(2));
-        plan.within(90 * SECOND);
-    }),
+    Scenario::new(
+        "bug_187_running",
+        "a running node does not go back further than the limit by itself",
+        |plan| {
+            let common = plan.chain(50);
+            let (ours, theirs) = (plan.extend(&common, 150), plan.extend(&common, 200));
+            let (private, same, full) = (plan.node_with(&ours), plan.peer(&ours), plan.peer(&theirs));
+            plan.connect(private, same);
+            plan.connect_at(15 * SECOND, private, full);
+            // It stops, says why, and a restart is all it takes.
+            plan.restart_at(40 * SECOND, private);
+            plan.expect(at_most_forks(2));
+            plan.within(90 * SECOND);
+        },
+    ),
     Scenario::new("bug_189", "a fork right at the tip was refused", |plan| {
         let chain = plan.chain(40);
         let (one, two) = (plan.extend(&chain, 1), plan.extend(&chain, 2));
@@ -157,8 +165,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         let common = plan.chain(60);
         let (theirs, wrong) = (plan.extend(&common, 60), plan.extend(&common, 20));
         let manners = Manners { claims_height: Some(5000), ..HONEST };
-        let (astray, full, fresh) =
-            (plan.peer_with(&wrong, manners), plan.peer(&theirs), plan.node());
+        let (astray, full, fresh) = (plan.peer_with(&wrong, manners), plan.peer(&theirs), plan.node());
         plan.connect(fresh, astray);
         let at = plan.time(SECOND..20 * SECOND);
         plan.connect_at(at, fresh, full);

@@ -1,8 +1,6 @@
 //! Bugs of the C++ node's header sync, by number (spec: lessons §4).
 
-use crate::sim::{
-    Announcement, Chatter, HeaderManners, MILLISECOND, Manners, SECOND, Scenario, Step, World,
-};
+use crate::sim::{Announcement, Chatter, HeaderManners, MILLISECOND, Manners, SECOND, Scenario, Step, World};
 
 const HONEST: Manners = Manners::HONEST;
 
@@ -141,18 +139,22 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         });
         plan.within(60 * SECOND);
     }),
-    Scenario::new("bug_195", "a request that was under way when its peer went blocked all later ones", |plan| {
-        plan.profile().time_per_hash = 2 * MILLISECOND;
-        let chain = plan.chain(2500);
-        let late = plan.time(SECOND..5 * SECOND);
-        let dies = plan.peer_with(&chain, Manners { headers: HeaderManners::Late(late), ..HONEST });
-        let (full, fresh) = (plan.peer(&chain), plan.node());
-        plan.connect(fresh, dies);
-        plan.connect(fresh, full);
-        let at = plan.time(SECOND..6 * SECOND);
-        plan.at(at, Step::Crash(dies));
-        plan.within(90 * SECOND);
-    }),
+    Scenario::new(
+        "bug_195",
+        "a request that was under way when its peer went blocked all later ones",
+        |plan| {
+            plan.profile().time_per_hash = 2 * MILLISECOND;
+            let chain = plan.chain(2500);
+            let late = plan.time(SECOND..5 * SECOND);
+            let dies = plan.peer_with(&chain, Manners { headers: HeaderManners::Late(late), ..HONEST });
+            let (full, fresh) = (plan.peer(&chain), plan.node());
+            plan.connect(fresh, dies);
+            plan.connect(fresh, full);
+            let at = plan.time(SECOND..6 * SECOND);
+            plan.at(at, Step::Crash(dies));
+            plan.within(90 * SECOND);
+        },
+    ),
     Scenario::new("bug_279", "a block on unknown parents did not make the node ask for them", |plan| {
         let chain = plan.chain(60);
         let added = plan.number(2..30);

@@ -25,8 +25,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         let chain = plan.chain(100);
         let fresh = plan.node();
         for _ in 0..20 {
-            let manners =
-                Manners { headers: HeaderManners::Silent, claims_height: Some(10_000), ..HONEST };
+            let manners = Manners { headers: HeaderManners::Silent, claims_height: Some(10_000), ..HONEST };
             let zombie = plan.peer_with(&chain, manners);
             plan.connect(zombie, fresh);
         }
@@ -59,8 +58,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     }),
     Scenario::new("all_peers_lost", "all peers go in the middle; others come later", |plan| {
         let chain = plan.chain(300);
-        let (one, two, three, fresh) =
-            (plan.peer(&chain), plan.peer(&chain), plan.peer(&chain), plan.node());
+        let (one, two, three, fresh) = (plan.peer(&chain), plan.peer(&chain), plan.peer(&chain), plan.node());
         plan.connect(fresh, one);
         plan.connect(fresh, two);
         let at = plan.time(2 * SECOND..6 * SECOND);

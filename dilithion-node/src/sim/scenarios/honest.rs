@@ -17,16 +17,20 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         mesh(plan, &chain, 9);
         plan.within(240 * SECOND);
     }),
-    Scenario::new("ibd", "the documents' sync: ten nodes, 5000 blocks, 75 ms a hash on two threads", |plan| {
-        *plan.profile() = crate::sim::NodeProfile {
-            threads: 2,
-            time_per_hash: 75 * MILLISECOND,
-            ..plan.profile().clone()
-        };
-        let chain = plan.chain(5000);
-        mesh(plan, &chain, 9);
-        plan.within(600 * SECOND);
-    }),
+    Scenario::new(
+        "ibd",
+        "the documents' sync: ten nodes, 5000 blocks, 75 ms a hash on two threads",
+        |plan| {
+            *plan.profile() = crate::sim::NodeProfile {
+                threads: 2,
+                time_per_hash: 75 * MILLISECOND,
+                ..plan.profile().clone()
+            };
+            let chain = plan.chain(5000);
+            mesh(plan, &chain, 9);
+            plan.within(600 * SECOND);
+        },
+    ),
     Scenario::new("mining_network", "four nodes mine blocks in turn; all follow", |plan| {
         let nodes = ring(plan, 4);
         for round in 0..20_u32 {
@@ -70,8 +74,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("one_slow_peer", "a single peer on a slow and distant link is enough", |plan| {
         let chain = plan.chain(120);
         let (full, fresh) = (plan.peer(&chain), plan.node());
-        let quality =
-            Quality { latency: 900 * MILLISECOND, jitter: 500 * MILLISECOND, bandwidth: 4_000 };
+        let quality = Quality { latency: 900 * MILLISECOND, jitter: 500 * MILLISECOND, bandwidth: 4_000 };
         plan.quality(fresh, full, quality);
         plan.connect(fresh, full);
         plan.within(200 * SECOND);

@@ -29,7 +29,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     }),
     Scenario::new("height_misers", "a peer that claims to have nothing, and has everything", |plan| {
         let chain = plan.chain(200);
-        let (miser, fresh) = (plan.peer_with(&chain, Manners { claims_height: Some(0), ..HONEST }), plan.node());
+        let (miser, fresh) =
+            (plan.peer_with(&chain, Manners { claims_height: Some(0), ..HONEST }), plan.node());
         let more = plan.extend(&chain, 1);
         plan.connect(fresh, miser);
         plan.at(20 * SECOND, Step::Extend(miser, more));
@@ -44,16 +45,21 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         besides(plan, 1, Manners { headers: HeaderManners::FalseClaim(height), ..HONEST });
         plan.within(90 * SECOND);
     }),
-    Scenario::new("false_claims_below_a_checkpoint", "the same, where blocks are connected unproved", |plan| {
-        let chain = plan.chain(300);
-        plan.checkpoint(&chain, 250);
-        let height = plan.number(1..250);
-        let liar = plan.peer_with(&chain, Manners { headers: HeaderManners::FalseClaim(height), ..HONEST });
-        let (full, fresh) = (plan.peer(&chain), plan.node());
-        plan.connect(fresh, liar);
-        plan.connect_at(10 * SECOND, fresh, full);
-        plan.within(180 * SECOND);
-    }),
+    Scenario::new(
+        "false_claims_below_a_checkpoint",
+        "the same, where blocks are connected unproved",
+        |plan| {
+            let chain = plan.chain(300);
+            plan.checkpoint(&chain, 250);
+            let height = plan.number(1..250);
+            let liar =
+                plan.peer_with(&chain, Manners { headers: HeaderManners::FalseClaim(height), ..HONEST });
+            let (full, fresh) = (plan.peer(&chain), plan.node());
+            plan.connect(fresh, liar);
+            plan.connect_at(10 * SECOND, fresh, full);
+            plan.within(180 * SECOND);
+        },
+    ),
     Scenario::new("worthless_headers", "headers whose ids miss their targets", |plan| {
         let chain = plan.chain(300);
         let (full, fresh) = (plan.peer(&chain), plan.node());

@@ -52,15 +52,19 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         plan.honest_may_be_dropped();
         plan.within(120 * SECOND);
     }),
-    Scenario::new("half_open_alone", "the only connection dies without a word, and is dialled again", |plan| {
-        let chain = plan.chain(300);
-        let (full, fresh) = (plan.peer(&chain), plan.node());
-        plan.connect(fresh, full);
-        let at = plan.time(SECOND..5 * SECOND);
-        plan.at(at, Step::Cut(fresh, full));
-        plan.honest_may_be_dropped();
-        plan.within(240 * SECOND);
-    }),
+    Scenario::new(
+        "half_open_alone",
+        "the only connection dies without a word, and is dialled again",
+        |plan| {
+            let chain = plan.chain(300);
+            let (full, fresh) = (plan.peer(&chain), plan.node());
+            plan.connect(fresh, full);
+            let at = plan.time(SECOND..5 * SECOND);
+            plan.at(at, Step::Cut(fresh, full));
+            plan.honest_may_be_dropped();
+            plan.within(240 * SECOND);
+        },
+    ),
     Scenario::new("flapping_link", "connections that do not last", |plan| {
         let chain = plan.chain(400);
         let (one, two, fresh) = (plan.node_with(&chain), plan.node_with(&chain), plan.node());
@@ -84,15 +88,19 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         }
         plan.within(120 * SECOND);
     }),
-    Scenario::new("clock_far_behind", "a clock that lags by days refuses all headers, until it is set", |plan| {
-        // The chain reaches up to two days before the true time; the node's clock is before its genesis block.
-        let chain = plan.chain(120);
-        let (full, fresh) = (plan.node_with(&chain), plan.node());
-        plan.connect(fresh, full);
-        plan.at(Duration::ZERO, Step::StepClock(fresh, -24_000_000));
-        plan.at(40 * SECOND, Step::StepClock(fresh, 24_000_000));
-        plan.within(160 * SECOND);
-    }),
+    Scenario::new(
+        "clock_far_behind",
+        "a clock that lags by days refuses all headers, until it is set",
+        |plan| {
+            // The chain reaches up to two days before the true time; the node's clock is before its genesis block.
+            let chain = plan.chain(120);
+            let (full, fresh) = (plan.node_with(&chain), plan.node());
+            plan.connect(fresh, full);
+            plan.at(Duration::ZERO, Step::StepClock(fresh, -24_000_000));
+            plan.at(40 * SECOND, Step::StepClock(fresh, 24_000_000));
+            plan.within(160 * SECOND);
+        },
+    ),
     Scenario::new("soup", "crashes, cuts, stallers and miners, all by chance", |plan| {
         let chain = plan.chain(200);
         let full = plan.node_with(&chain);
