@@ -19,8 +19,8 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
     /// Asks a second peer for the block that all others wait for, if the first takes long. The first request stays open;
     /// the first delivery closes both, and the other peer's copy will be [`Delivery::Redundant`](crate::Delivery).
     ///
-    /// The block is the lowest of all heights. It is in flight, of one peer only, and blocks above it have been received.
-    /// That peer takes long when it has been silent for [`SECOND_REQUEST_PACES`] times its usual silence before a
+    /// The block is the lowest of all heights. It is in flight, of one peer only, and blocks above it have been received, or
+    /// there are none. That peer takes long when it has been silent for [`SECOND_REQUEST_PACES`] times its usual silence before a
     /// delivery, within [`MIN_SECOND_REQUEST_DELAY`] and half of
     /// [`request_timeout`](crate::WindowConfig::request_timeout), or when the request itself is older than that whole
     /// time-out, however much else the peer delivers. So peers that are all equally slow are not asked twice.
@@ -62,9 +62,11 @@ impl<P: Copy + Ord, H: Copy + Ord> BlockWindow<P, H> {
         self.next_timeout().into_iter().chain(second).min()
     }
 
-    /// The lowest height of all and whom it was asked of, if it is in flight, of one peer, and others wait for it.
+    /// The lowest height of all and whom it was asked of, if it is in flight, of one peer, and others wait for it, or the
+    /// caller does because it is the last.
     fn blocking_request(&self) -> Option<(H, Asked<P>)> {
-        if !self.config().second_requests || self.table.received_len() == 0 {
+        let others_wait = self.table.received_len() > 0 || self.table.len() == 1;
+        if !self.config().second_requests || !others_wait {
             return None;
         }
         let (height, entry) = self.table.lowest()?;

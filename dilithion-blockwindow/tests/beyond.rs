@@ -165,6 +165,19 @@ fn a_peer_that_trickles_does_not_hold_the_lowest_block_longer_than_a_time_out() 
     }
 }
 
+/// Nothing waits behind the last block but the caller.
+#[test]
+fn the_last_block_is_asked_of_a_second_peer_too() {
+    let mut window = window(WindowConfig::default(), 1);
+    assert_eq!(window.request_blocks(&[SLOW], START).len(), 1);
+    let due = START + INITIAL_PACE * SECOND_REQUEST_PACES;
+    assert_eq!(window.next_second_request(), Some(due));
+    assert!(window.add_pending(1));
+    assert_eq!(window.next_second_request(), None, "there is something else to do");
+    assert!(window.remove(1));
+    assert_eq!(window.second_request(&ready(&[GOOD]), due), Some(Request { peer: GOOD, height: 0 }));
+}
+
 #[test]
 fn a_pause_moves_every_deadline_by_its_length() {
     let mut window = blocked();

@@ -115,7 +115,8 @@ impl Shadow {
     fn second(&mut self, request: Option<Request<u8, u8>>, given: &[Given], due: Option<Duration>) {
         let lowest = self.wanted.first().copied().unwrap_or_default();
         let askees = self.askees(lowest);
-        let blocks = askees.len() == 1 && !self.received.is_empty() && !self.paused;
+        let waits = !self.received.is_empty() || self.wanted.len() == 1;
+        let blocks = askees.len() == 1 && waits && !self.paused;
         assert_eq!(due.is_some(), blocks, "a second request is wanted exactly if one peer blocks the others");
         let able = |peer: u8| {
             let other = peer != askees[0].peer && self.avoid.get(&lowest) != Some(&peer);
