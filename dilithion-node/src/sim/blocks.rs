@@ -1,6 +1,7 @@
 //! The blocks of a run: real ones, whose id is a fast hash in place of RandomX.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -41,6 +42,26 @@ pub fn sim_hash(header: &[u8; BlockHeader::SIZE]) -> [u8; 32] {
     hash
 }
 
+/// A map by block id. Ids are well spread as they are, and nobody in a simulation picks them to collide.
+pub(super) type IdMap<T> = HashMap<BlockHash, T, BuildHasherDefault<IdHasher>>;
+
+/// Takes eight bytes of an id for its hash.
+#[derive(Debug, Default)]
+pub(super) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    /// Called for the length first, then for the bytes.
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+}
+
 /// Names a block of [`Blocks`].
 pub type BlockIndex = u32;
 
@@ -66,7 +87,7 @@ pub struct SimBlock {
 pub struct Blocks {
     params: Arc<ChainParams>,
     blocks: Vec<SimBlock>,
-    by_hash: HashMap<BlockHash, BlockIndex>,
+    by_hash: IdMap<BlockIndex>,
 }
 
 /// A chain from genesis to some tip; cheap to clone.
@@ -137,7 +158,7 @@ impl Blocks {
             payload: block.encode_to_vec().into(),
             valid: true,
         };
-        Self { params: Arc::new(params), blocks: vec![genesis], by_hash: HashMap::from([(hash, 0)]) }
+        Self { params: Arc::new(params), blocks: vec![genesis], by_hash: [(hash, 0)].into_iter().collect() }
     }
 
     /// The network.
@@ -175,8 +196,15 @@ impl Blocks {
 
     /// The block that a header begins.
     #[must_use]
-    pub fn find_header(&self, header: &BlockHeader) -> Option<&SimBlock> {
-        self.find(&BlockHash::from_bytes(sim_hash(&header.to_bytes())))
+    pub fn find_header(&self, header: &BlockHeader) -> Option<(BlockIndex, &SimBlock)> {
+        let index = *self.by_hash.get(&BlockHash::from_bytes(sim_hash(&header.to_bytes())))?;
+        Some((index, self.get(index)))
+    }
+
+    /// The index of a block.
+    #[must_use]
+    pub fn index(&self, hash: &BlockHash) -> Option<BlockIndex> {
+        self.by_hash.get(hash).copied()
     }
 
     /// The tip of a chain.

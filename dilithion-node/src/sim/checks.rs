@@ -65,14 +65,24 @@ impl World {
                     format!("{hash} of height {height:?} of {peer}"),
                 );
             }
-            if let Some(node) = self.node_mut(id) {
-                node.downloads.asked.insert(hash);
+            let height = running.coordinator.headers().height_of(&hash).unwrap_or_default();
+            let others = running.coordinator.has_other_source(peer, height);
+            let index = self.blocks.index(&hash);
+            let Some((node, index)) = self.node_mut(id).zip(index) else { continue };
+            node.downloads.asked.insert(index);
+            if node.downloads.asked_of.insert(index, peer) == Some(peer) && others {
+                let what = format!("block {height} of {peer}");
+                self.violate(id, "a block that a peer failed is asked of another", what);
             }
         }
     }
 
     /// A fork is one: the tip is not on the best header chain, which leaves it at the stated height.
     pub(super) fn check_fork(&mut self, id: ActorId, height: Height) {
+        // The window begins anew.
+        if let Some(node) = self.node_mut(id) {
+            node.downloads.asked_of.clear();
+        }
         let Some(running) = self.running(id) else { return };
         let (tip_height, tip) = running.coordinator.tip();
         let headers = running.coordinator.headers();
@@ -113,15 +123,16 @@ impl World {
         header: &BlockHeader,
         payload: &Bytes,
     ) -> Option<Wanted> {
-        let block = self.blocks.find_header(header).filter(|block| block.payload == *payload)?;
+        let (index, block) = self.blocks.find_header(header).filter(|(_, block)| block.payload == *payload)?;
         let (height, hash) = (block.height, block.hash);
         let node = self.node_mut(id)?;
-        if node.downloads.delivered.insert(hash) {
+        node.downloads.asked_of.remove(&index);
+        if node.downloads.delivered.insert(index) {
             node.downloads.blocks += 1;
         } else {
             node.downloads.duplicates += 1;
         }
-        let asked = node.downloads.asked.contains(&hash);
+        let asked = node.downloads.asked.contains(index);
         let coordinator = &node.running.as_ref()?.coordinator;
         let missing = matches!(
             coordinator.window().state(height),

@@ -61,7 +61,7 @@ impl World {
     fn perform(&mut self, id: ActorId, action: Action) {
         match action {
             Action::Send { peer, message } => self.send_from(id, peer, message.into()),
-            Action::Hash(jobs) => self.hash(id, jobs),
+            Action::Hash(jobs) => self.hash(id, &jobs),
             Action::CancelHashes { peer } => {
                 if let Some(running) = self.node_mut(id).and_then(|node| node.running.as_mut()) {
                     running.hasher.cancel(peer.0);
@@ -124,7 +124,7 @@ impl World {
         }
     }
 
-    fn hash(&mut self, id: ActorId, jobs: Vec<HashJob>) {
+    fn hash(&mut self, id: ActorId, jobs: &[HashJob]) {
         let Some(node) = self.node_mut(id) else { return };
         let boot = node.boot;
         let Some(running) = node.running.as_mut() else { return };
@@ -207,7 +207,7 @@ impl World {
             .and_then(|node| node.running.as_ref())
             .map(|running| running.coordinator.headers().outstanding_jobs())
             .unwrap_or_default();
-        self.hash(id, jobs);
+        self.hash(id, &jobs);
         self.queue.at(now, Happening::Tick(id, now));
         if let Some(running) = self.node_mut(id).and_then(|node| node.running.as_mut()) {
             running.tick_at = now;

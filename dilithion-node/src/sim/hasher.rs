@@ -31,9 +31,11 @@ impl SimHasher {
     }
 
     /// Queues jobs, and returns the workers that start on one now.
-    pub(super) fn submit(&mut self, jobs: Vec<HashJob>) -> Vec<Worker> {
-        for job in jobs {
-            self.queue.extend(job.peer.0, job.priority.into(), vec![job]);
+    pub(super) fn submit(&mut self, jobs: &[HashJob]) -> Vec<Worker> {
+        for jobs in jobs.chunk_by(|a, b| (a.peer, a.priority) == (b.peer, b.priority)) {
+            if let Some(first) = jobs.first() {
+                self.queue.extend(first.peer.0, first.priority.into(), jobs.to_vec());
+            }
         }
         let idle: Vec<Worker> = (0..self.busy.len())
             .filter(|worker| self.busy.get(*worker).is_some_and(Option::is_none))

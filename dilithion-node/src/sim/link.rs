@@ -26,7 +26,7 @@ pub(super) enum Packet {
     /// Any message but `block`.
     Message(Box<Message>),
     /// A `block` message, as a node takes it in: its header and its payload.
-    Block(BlockHeader, Bytes),
+    Block(Box<(BlockHeader, Bytes)>),
 }
 
 impl Packet {
@@ -35,7 +35,7 @@ impl Packet {
     pub(super) fn command(&self) -> Command {
         match self {
             Self::Message(message) => message.command(),
-            Self::Block(..) => Command::BLOCK,
+            Self::Block(_) => Command::BLOCK,
         }
     }
 
@@ -44,7 +44,7 @@ impl Packet {
     pub(super) fn wire_bytes(&self) -> usize {
         FRAME_HEADER_BYTES
             + match self {
-                Self::Block(_, payload) => payload.len(),
+                Self::Block(block) => block.1.len(),
                 Self::Message(message) => match &**message {
                     Message::Ping(_) | Message::Pong(_) => size_of::<u64>(),
                     Message::Headers(headers) => COUNT_BYTES + headers.len() * LISTED_HEADER_BYTES,
@@ -53,6 +53,13 @@ impl Packet {
                     _ => 0,
                 },
             }
+    }
+}
+
+impl Packet {
+    /// A `block` message.
+    pub(super) fn block(header: BlockHeader, payload: Bytes) -> Self {
+        Self::Block(Box::new((header, payload)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A chainstate in memory: the same validation as on disk, and what a restart would find.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use dilithion_chain::{
 };
 use dilithion_wire::{Block, BlockHash, ChainParams, Encode, Height, OutPoint};
 
+use super::blocks::IdMap;
 use crate::stage::BlockStore;
 
 /// The blocks of a simulation spend nothing.
@@ -28,10 +29,10 @@ pub struct MemoryStore {
     /// The connected chain, by height.
     chain: Vec<BlockHash>,
     /// Blocks whose bodies are stored, connected or not.
-    bodies: HashMap<BlockHash, Block>,
+    bodies: IdMap<Block>,
     /// Stored headers, parents first.
     headers: Vec<StoredHeader>,
-    positions: HashMap<BlockHash, usize>,
+    positions: IdMap<usize>,
 }
 
 impl MemoryStore {
@@ -43,9 +44,9 @@ impl MemoryStore {
             StoredHeader { header: params.genesis_header(), hash, height: Height::GENESIS, verified: true };
         Self {
             chain: vec![hash],
-            bodies: HashMap::from([(hash, params.genesis_block())]),
+            bodies: [(hash, params.genesis_block())].into_iter().collect(),
             headers: vec![header],
-            positions: HashMap::from([(hash, 0)]),
+            positions: [(hash, 0)].into_iter().collect(),
             params,
         }
     }

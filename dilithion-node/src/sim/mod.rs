@@ -39,6 +39,8 @@ pub mod events;
 mod hasher;
 mod link;
 mod memory_store;
+#[cfg(test)]
+mod mutations;
 mod network;
 mod node;
 mod plan;

@@ -155,7 +155,7 @@ impl World {
             // What it does not have is passed over.
             let has = node.store().is_some_and(|store| store.has_body(&hash));
             let Some(block) = self.blocks.find(&hash).filter(|_| has) else { continue };
-            let packet = Packet::Block(block.header, block.payload.clone());
+            let packet = Packet::block(block.header, block.payload.clone());
             let bytes = packet.wire_bytes();
             outgoing.queue.push(Lane::Blocks, (packet, now), bytes);
         }
@@ -194,9 +194,7 @@ impl World {
             self.note(id, Note::Got { peer, command: packet.command(), items, height });
         }
         let message = match packet {
-            Packet::Block(header, payload) => {
-                return self.deliver_block(id, peer, header, payload);
-            }
+            Packet::Block(block) => return self.deliver_block(id, peer, block.0, block.1),
             Packet::Message(message) => *message,
         };
         match message {

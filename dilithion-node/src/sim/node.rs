@@ -1,14 +1,15 @@
 //! A node of a simulation: the real coordinator and validator over a store, with a hash pool in virtual time.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use dilithion_headers::{HeadersConfig, HeadersManager, StoredHeader};
 use dilithion_pow::Work;
-use dilithion_wire::{BlockHash, ChainParams, Height};
+use dilithion_wire::{BlockHash, ChainParams, Height, PeerId};
 
+use super::blocks::BlockIndex;
 use super::hasher::SimHasher;
 use super::store::SimStore;
 use crate::node::NodeError;
@@ -32,6 +33,9 @@ pub struct NodeProfile {
     pub minimum_chain_work: Work,
     /// The rules, checkpoints included.
     pub params: Arc<ChainParams>,
+    /// A fault put into its coordinator.
+    #[cfg(test)]
+    pub(crate) mutation: Option<crate::sync::Mutation>,
 }
 
 /// A node, running or not.
@@ -53,13 +57,38 @@ pub struct SimNode {
 #[derive(Debug, Default)]
 pub struct Downloads {
     /// Blocks asked for since the start.
-    pub asked: HashSet<BlockHash>,
+    pub(super) asked: BlockSet,
     /// Blocks that were delivered since the start.
-    pub delivered: HashSet<BlockHash>,
+    pub(super) delivered: BlockSet,
+    /// Whom each block that has not come yet was asked of last.
+    pub(super) asked_of: BTreeMap<BlockIndex, PeerId>,
     /// Block messages that brought a block for the first time.
     pub blocks: u64,
     /// Block messages that brought a block again.
     pub duplicates: u64,
+}
+
+/// Some of the blocks of a run.
+#[derive(Debug, Default)]
+pub(super) struct BlockSet(Vec<bool>);
+
+impl BlockSet {
+    /// Adds a block; tells whether that is news.
+    pub(super) fn insert(&mut self, index: BlockIndex) -> bool {
+        let index = index as usize;
+        if index >= self.0.len() {
+            self.0.resize(index + 1, false);
+        }
+        self.0.get_mut(index).is_some_and(|member| !std::mem::replace(member, true))
+    }
+
+    pub(super) fn contains(&self, index: BlockIndex) -> bool {
+        self.0.get(index as usize).copied().unwrap_or(false)
+    }
+
+    fn clear(&mut self) {
+        self.0.clear();
+    }
 }
 
 /// A running node.
@@ -103,7 +132,12 @@ impl SimNode {
         }
         let last_checkpoint = params.last_checkpoint().map(|checkpoint| checkpoint.height);
         let config = CoordinatorConfig { last_checkpoint, ..CoordinatorConfig::default() };
-        let coordinator = Coordinator::new(config, headers, store.tip());
+        #[cfg_attr(not(test), expect(unused_mut, reason = "tests put faults in"))]
+        let mut coordinator = Coordinator::new(config, headers, store.tip());
+        #[cfg(test)]
+        {
+            coordinator.mutation = self.profile.mutation;
+        }
         let validator = BlockValidator::new(store, params.limits);
         let hasher = SimHasher::new(self.profile.threads, self.profile.time_per_hash);
         self.running = Some(Box::new(Running {
@@ -116,6 +150,7 @@ impl SimNode {
         self.boot += 1;
         self.downloads.asked.clear();
         self.downloads.delivered.clear();
+        self.downloads.asked_of.clear();
         Ok(true)
     }
 

@@ -48,6 +48,8 @@ impl Plan {
             clock_offset: 0,
             minimum_chain_work: dilithion_pow::Work::ZERO,
             params: Arc::clone(world.blocks.params()),
+            #[cfg(test)]
+            mutation: None,
         };
         let goal = Goal {
             deadline: DEADLINE,

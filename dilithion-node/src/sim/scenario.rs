@@ -11,7 +11,7 @@ use super::{ActorId, MILLISECOND, SECOND};
 /// A run looks this often whether it is over.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// Nodes are looked through this often.
-const AUDIT_EVERY: u32 = 8;
+const AUDIT_EVERY: u32 = 40;
 /// A run goes on for this long when all is well: what goes wrong afterwards counts too.
 const AFTERMATH: Duration = SECOND;
 /// More events than this without an end: something turns in circles without time passing.
@@ -46,7 +46,18 @@ impl fmt::Debug for Scenario {
 /// Runs a scenario once.
 #[must_use]
 pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
+    play(scenario, seed, Plan::new(World::new(seed)))
+}
+
+/// Runs a scenario once, with nodes that have a fault.
+#[cfg(test)]
+pub(super) fn run_with(scenario: &Scenario, seed: u64, mutation: crate::sync::Mutation) -> Outcome {
     let mut plan = Plan::new(World::new(seed));
+    plan.profile().mutation = Some(mutation);
+    play(scenario, seed, plan)
+}
+
+fn play(scenario: &Scenario, seed: u64, mut plan: Plan) -> Outcome {
     (scenario.build)(&mut plan);
     let (mut world, goal) = plan.begin();
     let mut looks = 0;

@@ -214,10 +214,8 @@ impl ScriptedPeer {
         let at = |height| self.chain.at(height).map(|index| block_packet(index, blocks));
         let Some(mut block) = at(height) else { return Vec::new() };
         self.served += 1;
-        if let (HeaderManners::FalseClaim(forged), Packet::Block(header, _)) =
-            (&self.manners.headers, &mut block)
-        {
-            self.forge(header, *forged, blocks);
+        if let (HeaderManners::FalseClaim(forged), Packet::Block(block)) = (&self.manners.headers, &mut block) {
+            self.forge(&mut block.0, *forged, blocks);
         }
         let (delay, block, copies) = match &self.manners.blocks {
             BlockManners::Serve | BlockManners::Reversed => (Duration::ZERO, Some(block), 1),
@@ -298,12 +296,12 @@ fn headers_after(chain: &Chain, locator: &[BlockHash], blocks: &Blocks) -> Vec<B
 
 fn block_packet(index: BlockIndex, blocks: &Blocks) -> Packet {
     let block = blocks.get(index);
-    Packet::Block(block.header, block.payload.clone())
+    Packet::block(block.header, block.payload.clone())
 }
 
 /// A block with its own header and another's transactions.
 fn with_body_of(block: &Packet, body: &Packet) -> Option<Packet> {
-    let (Packet::Block(header, _), Packet::Block(_, payload)) = (block, body) else { return None };
-    let transactions = payload.get(BlockHeader::SIZE..)?;
-    Some(Packet::Block(*header, [&header.to_bytes(), transactions].concat().into()))
+    let (Packet::Block(block), Packet::Block(body)) = (block, body) else { return None };
+    let transactions = body.1.get(BlockHeader::SIZE..)?;
+    Some(Packet::block(block.0, [&block.0.to_bytes(), transactions].concat().into()))
 }

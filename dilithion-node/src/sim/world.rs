@@ -349,7 +349,7 @@ impl World {
 /// The items and the height that a note tells of a packet.
 pub(super) fn facts_of(packet: &Packet, blocks: &Blocks) -> (usize, Option<Height>) {
     match packet {
-        Packet::Block(header, _) => (1, blocks.find(&header.prev_hash).map(|parent| parent.height.next())),
+        Packet::Block(block) => (1, blocks.find(&block.0.prev_hash).map(|parent| parent.height.next())),
         Packet::Message(message) => match &**message {
             Message::Headers(headers) => {
                 let parent = headers.first().and_then(|header| blocks.find(&header.prev_hash));

@@ -8,6 +8,7 @@ use dilithion_blockwindow::{BlockState, MAX_BLOCKS_IN_FLIGHT_PER_PEER, Request, 
 use dilithion_wire::{BlockHash, BlockHeader, Height, Inventory, Message, Misbehaviour, PeerId};
 
 use super::bodies::ReceivedBlock;
+use super::mutation::Mutation;
 use super::peers::{GETDATA_INTERVAL, MAX_CONSECUTIVE_STALLS, MAX_WRONG_BODIES, SyncPeer};
 use super::{
     Action, BlockFault, BlockToConnect, Body, Coordinator, DOWNLOAD_AHEAD, MAX_RECEIVED_BYTES,
@@ -146,6 +147,9 @@ impl Coordinator {
         if self.headers.claimed_hash_at_height(height) != Some(hash) {
             return;
         }
+        if self.has(Mutation::DropLateBlocks) && self.window.state(height) == Some(BlockState::Pending) {
+            return;
+        }
         let delivery = self.window.on_block_received(height, peer, now.mono);
         if delivery.is_unsolicited() {
             return;
@@ -278,7 +282,19 @@ impl Coordinator {
 
     /// Returns blocks that were not delivered in time to the window, and drops peers that only stall.
     pub(super) fn check_block_timeouts(&mut self, now: Duration, out: &mut Vec<Action>) {
-        let mut stalled: Vec<PeerId> = self.window.timeout_check(now).iter().map(|t| t.peer).collect();
+        let timed_out = self.window.timeout_check(now);
+        if self.has(Mutation::AskTheSamePeerAgain) {
+            for failed in &timed_out {
+                self.window.remove(failed.height);
+                self.window.add_pending(failed.height);
+                for again in self.window.request_blocks_up_to(&[failed.peer], 1, now) {
+                    let hash = self.headers.claimed_hash_at_height(again.height).unwrap_or_default();
+                    let message = Message::GetData(vec![Inventory::block(hash)]);
+                    out.push(Action::Send { peer: again.peer, message });
+                }
+            }
+        }
+        let mut stalled: Vec<PeerId> = timed_out.iter().map(|failed| failed.peer).collect();
         stalled.sort_unstable();
         stalled.dedup();
         for id in stalled {

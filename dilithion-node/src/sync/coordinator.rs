@@ -9,6 +9,7 @@ use dilithion_wire::{BlockHash, Height, PeerId};
 
 use super::bodies::Bodies;
 use super::failure::SyncFailure;
+use super::mutation::Mutation;
 use super::peers::SyncPeer;
 use super::progress::Progress;
 use super::{Action, Event, HEADERS_AHEAD_TO_DOWNLOAD, IbdState, Trigger};
@@ -81,6 +82,9 @@ pub struct Coordinator {
     pub(super) was_complete: bool,
     pub(super) failure: Option<SyncFailure>,
     pub(super) progress: Progress,
+    /// A fault put in by a test.
+    #[cfg(test)]
+    pub(crate) mutation: Option<Mutation>,
 }
 
 impl Coordinator {
@@ -106,12 +110,15 @@ impl Coordinator {
             was_complete: false,
             failure: None,
             progress: Progress::default(),
+            #[cfg(test)]
+            mutation: None,
         }
     }
 
     /// Takes note of an event and returns what is to be done about it, in order.
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         let mut out = Vec::new();
+        let ticks = matches!(event, Event::Tick);
         match event {
             Event::PeerConnected { peer, start_height } => {
                 self.peers.insert(peer, SyncPeer::new(start_height));
@@ -139,7 +146,9 @@ impl Coordinator {
             Event::HashFailed { reason } => self.failure = Some(SyncFailure::Hash { reason }),
             Event::Tick => self.on_tick(now, &mut out),
         }
-        self.advance(now, &mut out);
+        if !(ticks && self.has(Mutation::CountBeforeTimeouts)) {
+            self.advance(now, &mut out);
+        }
         out
     }
 
@@ -276,6 +285,9 @@ impl Coordinator {
 
     fn on_tick(&mut self, now: Now, out: &mut Vec<Action>) {
         self.check_headers_timeouts(now.mono, out);
+        if self.has(Mutation::CountBeforeTimeouts) {
+            self.request_blocks(now.mono, out);
+        }
         self.check_block_timeouts(now.mono, out);
         self.progress.sample(now.mono, self.tip.0, self.headers.ready_height());
         self.announce(now.mono, out);
@@ -284,6 +296,8 @@ impl Coordinator {
     fn on_peer_disconnected(&mut self, peer: PeerId) {
         self.peers.remove(&peer);
         self.headers.on_peer_disconnected(peer);
-        self.window.on_peer_disconnected(peer);
+        if !self.has(Mutation::KeepInFlightOfLostPeers) {
+            self.window.on_peer_disconnected(peer);
+        }
     }
 }

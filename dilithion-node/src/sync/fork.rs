@@ -2,6 +2,7 @@
 
 use dilithion_wire::{BlockHash, Height};
 
+use super::mutation::Mutation;
 use super::{Action, Coordinator, StoreJob, SyncFailure};
 
 impl Coordinator {
@@ -21,6 +22,9 @@ impl Coordinator {
         if self.bodies.validating_len() == 0 {
             // None of theirs is connected; what an earlier run may have stored of them goes.
             out.extend(self.condemned.drain(..).map(|(_, hash)| Action::Store(StoreJob::ForgetHeader(hash))));
+        }
+        if self.has(Mutation::TakeUnknownForFork) && self.headers.hash_at_height(self.tip.0).is_none() {
+            return self.rewind_to(self.tip.0.prev().unwrap_or_default(), out);
         }
         if !self.is_off_best_chain() {
             return;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dilithion_blockwindow::BlockState;
-use dilithion_wire::{BlockHash, Height};
+use dilithion_wire::{BlockHash, Height, PeerId};
 
 use super::{Coordinator, DOWNLOAD_AHEAD, MAX_RECEIVED_BYTES, MAX_VALIDATING};
 
@@ -27,6 +27,12 @@ impl Coordinator {
     pub fn has_body(&self, hash: &BlockHash) -> bool {
         let height = self.headers.height_of(hash);
         height.and_then(|height| self.bodies.get(height)).is_some_and(|block| block.hash == *hash)
+    }
+
+    /// Whether another peer than this one has shown to have the block of a height.
+    #[must_use]
+    pub fn has_other_source(&self, peer: PeerId, height: Height) -> bool {
+        self.peers.iter().any(|(id, other)| *id != peer && self.common_height(other) >= height)
     }
 
     /// The invariants that cost next to nothing.

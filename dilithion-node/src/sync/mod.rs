@@ -12,6 +12,7 @@ mod failure;
 mod fork;
 mod headers_sync;
 mod invariants;
+mod mutation;
 mod peers;
 mod progress;
 mod state;
@@ -22,6 +23,8 @@ pub use coordinator::{Coordinator, CoordinatorConfig, MAX_REORG_DEPTH};
 pub use event::{Action, BlockFault, BlockToConnect, Event, StoreJob};
 pub use failure::SyncFailure;
 pub use invariants::Broken;
+#[cfg(test)]
+pub(crate) use mutation::Mutation;
 pub use progress::Rates;
 pub use state::{IbdState, IllegalTrigger, Outcome, TRANSITIONS, Trigger};
 pub use status::SyncStatus;
