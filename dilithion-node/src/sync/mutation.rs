@@ -5,7 +5,6 @@ use super::Coordinator;
 
 /// A deliberate fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "only unit tests make them"))]
 pub(crate) enum Mutation {
     /// What is in flight from a peer that is gone stays so (bug 261).
     KeepInFlightOfLostPeers,

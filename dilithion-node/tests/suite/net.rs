@@ -258,8 +258,9 @@ impl Net {
             }
             Action::Store(StoreJob::Connect(block)) => self.connect_block(&block),
             Action::Store(StoreJob::DisconnectTo(height)) => {
-                self.connected.truncate(height.0 as usize + 1);
-                self.events.push_back(Event::Disconnected { tip: self.tip_block() });
+                let gone = self.connected.split_off(height.0 as usize + 1);
+                let blocks = (height.0 + 1..).map(Height).zip(gone).collect();
+                self.events.push_back(Event::Disconnected { tip: self.tip_block(), blocks });
             }
             Action::Misbehaved { peer, .. } => {
                 self.punished.push(peer);
