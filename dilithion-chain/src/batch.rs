@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use dilithion_wire::{Block, Height, OutPoint, Txid};
-use heed::{RoTxn, RwTxn};
+use heed::RoTxn;
 
 use crate::error::StoreError;
 use crate::store::tables::{CoinKey, Table, coin_key};
+use crate::store::txn::RwTxn;
 use crate::store::utxo::{self, Coin, Coins};
 
 /// What a batch makes of one output.

@@ -3,10 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use dilithion_pow::CompactTarget;
-use dilithion_wire::{ChainParams, Height};
-use heed::RwTxn;
-
 use crate::batch::Batch;
 use crate::error::StoreError;
 use crate::integrity::{self, Depth};
@@ -18,7 +14,10 @@ use crate::store::heights::{self, ActiveBlock};
 use crate::store::lock::DirLock;
 use crate::store::metadata::{self, Identity, Tip};
 use crate::store::tables::Tables;
+use crate::store::txn::RwTxn;
 use crate::store::utxo::Coins;
+use dilithion_pow::CompactTarget;
+use dilithion_wire::{ChainParams, Height};
 
 /// Address space reserved for a new store. The file is only as long as what is in it, and the map doubles when full.
 pub const DEFAULT_MAP_SIZE: usize = 1 << 30;
@@ -92,6 +91,22 @@ impl Chainstate {
     /// The parameters that blocks are checked against.
     pub const fn params(&self) -> &Arc<ChainParams> {
         &self.params
+    }
+}
+
+/// Rigged failures, for tests of what they leave behind.
+#[cfg(feature = "fault-injection")]
+impl Chainstate {
+    /// Lets the `nth` change to the store from now on fail, counted from 1: a record that is written or deleted, or
+    /// the commit. What comes after it succeeds again. 0 lets everything succeed.
+    pub fn fail_at_change(&self, nth: u64) {
+        self.store.faults.fail_at(nth);
+    }
+
+    /// How many records of a database were written or deleted since the store was opened; `commit` counts the
+    /// transactions.
+    pub fn changes(&self, database: &str) -> u64 {
+        self.store.faults.changes(database)
     }
 }
 

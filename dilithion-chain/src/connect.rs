@@ -1,9 +1,5 @@
 //! Connecting blocks: a whole slice in one transaction.
 
-use dilithion_pow::CompactTarget;
-use dilithion_wire::{BlockHash, ChainParams, Height};
-use heed::RwTxn;
-
 use crate::batch::Batch;
 use crate::chainstate::Chainstate;
 use crate::error::StoreError;
@@ -11,9 +7,12 @@ use crate::store::headers::{self, StoredHeader};
 use crate::store::heights::{self, ActiveBlock};
 use crate::store::metadata::{self, Tip};
 use crate::store::tables::{Tables, put_numbered};
+use crate::store::txn::RwTxn;
 use crate::store::utxo::Coins;
 use crate::store::{blocks, undo};
 use crate::validate::{BlockError, Candidate, Context, Level, check_block, check_inputs};
+use dilithion_pow::CompactTarget;
+use dilithion_wire::{BlockHash, ChainParams, Height};
 
 /// What became of a slice of blocks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Disconnecting blocks: back to any height in one transaction.
 
 use dilithion_wire::{BlockHash, Height};
-use heed::{RoTxn, RwTxn};
+use heed::RoTxn;
 
 use crate::batch::Batch;
 use crate::chainstate::Chainstate;
@@ -10,6 +10,7 @@ use crate::store::blocks;
 use crate::store::heights::{self, ActiveBlock};
 use crate::store::metadata::{self, Tip};
 use crate::store::tables::{Tables, get_numbered, number_key};
+use crate::store::txn::RwTxn;
 use crate::store::undo::{self, UndoFault};
 use crate::store::utxo::Coins;
 

@@ -1,5 +1,6 @@
 //! What can go wrong with the store. What can be wrong with a block is [`BlockError`](crate::BlockError).
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use dilithion_wire::{BlockHash, Height, MerkleRoot};
@@ -16,12 +17,20 @@ pub enum StoreError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// LMDB failed.
+    /// LMDB failed. A file system that takes only part of a write says so as an input/output error here.
     #[error("LMDB: {0}")]
-    Lmdb(#[from] heed::Error),
+    Lmdb(#[source] heed::Error),
+    /// There is no space left for the store's files, or no more is allowed. The store is as it was and goes on working
+    /// as soon as there is room.
+    #[error("no space left for the chain store: {0}")]
+    DiskFull(#[source] std::io::Error),
     /// The address space has no room for a bigger map.
     #[error("the LMDB map cannot grow any further")]
     MapLimit,
+    /// Memory for the bigger map was there when it was looked for and gone when it was taken. What was committed is
+    /// safe on disk; the store has to be opened anew.
+    #[error("the LMDB map was lost while it grew: the store has to be opened anew")]
+    MapLost,
     /// Another process writes to this store.
     #[error("{} is in use by {}", dir.display(), pid.map_or("another process".into(), |pid| format!("process {pid}")))]
     Locked {
@@ -104,6 +113,20 @@ pub enum StoreError {
     /// The genesis block cannot be disconnected.
     #[error("the genesis block cannot be disconnected")]
     AtGenesis,
+}
+
+impl From<heed::Error> for StoreError {
+    fn from(error: heed::Error) -> Self {
+        match error {
+            heed::Error::Io(source) if is_full(source.kind()) => Self::DiskFull(source),
+            error => Self::Lmdb(error),
+        }
+    }
+}
+
+/// Whether an error says that a file cannot become longer.
+const fn is_full(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
 }
 
 /// The stored chain contradicts itself at some height.

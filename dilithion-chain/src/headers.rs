@@ -1,16 +1,16 @@
 //! Headers ahead of the tip: proven work is kept, so that a restart need not compute it again.
 
 use std::collections::BTreeSet;
-use std::ops::Bound;
 
 use dilithion_wire::BlockHash;
-use heed::{RoTxn, RwTxn};
+use heed::RoTxn;
 
 use crate::chainstate::Chainstate;
 use crate::error::StoreError;
 use crate::store::headers::{self, StoredHeader};
 use crate::store::heights;
 use crate::store::tables::{Table, Tables, number_key};
+use crate::store::txn::RwTxn;
 
 impl Chainstate {
     /// Stores headers, each after its parent, in one transaction. One that is stored already is left alone, except
@@ -116,9 +116,7 @@ pub(crate) fn from_number<'txn>(
     txn: &'txn RoTxn,
     first: u64,
 ) -> Result<impl Iterator<Item = Result<(u64, StoredHeader), StoreError>> + use<'txn>, StoreError> {
-    let start = number_key(first);
-    let range = table.range(txn, &(Bound::Included(start.as_slice()), Bound::Unbounded))?;
-    Ok(range.map(|entry| {
+    Ok(table.from(txn, &number_key(first))?.map(|entry| {
         let (key, record) = entry?;
         let key = key.try_into().map_err(|_| StoreError::BadRecord { table: "headers" })?;
         Ok((u64::from_be_bytes(key), StoredHeader::from_record(record)?))

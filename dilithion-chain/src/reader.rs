@@ -28,7 +28,7 @@ const HEADERS_PER_READ: usize = 2000;
 ///
 /// Clones share the store and keep it open. Calls take microseconds, except [`utxo_stats`](Self::utxo_stats) and
 /// [`check_integrity`](Self::check_integrity) which read all of it: while they run the store cannot reuse space that
-/// is freed, and a writer that has to grow the map waits for them.
+/// is freed, and a writer that has to grow the map waits for them (other readers do not).
 #[derive(Debug, Clone)]
 pub struct ChainReader {
     store: Arc<Environment>,
@@ -181,7 +181,7 @@ impl ChainReader {
     /// # Errors
     /// Failures of the store.
     pub fn utxo_count(&self) -> Result<u64, StoreError> {
-        self.store.read(|txn| Ok(self.store.tables.utxo.len(txn)?))
+        self.store.read(|txn| self.store.tables.utxo.len(txn))
     }
 
     /// Count, total and digest of the whole UTXO set.
@@ -189,7 +189,7 @@ impl ChainReader {
     /// # Errors
     /// Failures of the store.
     pub fn utxo_stats(&self) -> Result<UtxoStats, StoreError> {
-        self.store.read(|txn| digest::utxo_stats(self.store.tables.utxo, txn))
+        self.store.scan(|txn| digest::utxo_stats(self.store.tables.utxo, txn))
     }
 
     /// Walks the stored chain and looks for contradictions.
@@ -197,7 +197,7 @@ impl ChainReader {
     /// # Errors
     /// [`StoreError::Integrity`] with the lowest height where one is found, and what it is.
     pub fn check_integrity(&self, depth: Depth) -> Result<Verified, StoreError> {
-        self.store.read(|txn| integrity::walk(&self.store.tables, txn, depth))
+        self.store.scan(|txn| integrity::walk(&self.store.tables, txn, depth))
     }
 
     /// Address space reserved for the store in this process, in bytes.

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use dilithion_wire::{Block, Decode, Encode, Height, Limits};
-use heed::{RoTxn, RwTxn};
+use heed::RoTxn;
 
 use super::heights::ActiveBlock;
 use super::tables::{Table, get_numbered, put_numbered};
+use super::txn::RwTxn;
 use crate::error::{Damage, IntegrityError, StoreError};
 
 /// Bodies were decoded under the network's limits before they were stored; nothing is to be refused again.

@@ -1,16 +1,16 @@
-//! The LMDB environment, and the one rule its map depends on: nobody moves the map while a transaction is open.
+//! The LMDB environment: every transaction of this crate is begun and ended here.
 //!
-//! Every transaction of this crate is begun and ended inside [`Environment::read`] or [`Environment::write`], which
-//! hold the gate shared; the map is resized with the gate held exclusively. All `unsafe` of the crate is here.
-//! A closure passed to either must not begin another transaction (a waiting resize would deadlock with it).
+//! A closure passed to [`Environment::read`], [`Environment::scan`] or [`Environment::write`] must not begin another
+//! transaction: a map that waits to be moved would deadlock with it.
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use heed::{Env, EnvFlags, EnvOpenOptions, MdbError, RoTxn, RwTxn, WithoutTls};
+use heed::{Env, EnvOpenOptions, MdbError, RoTxn, WithoutTls};
 
+use super::map::{self, GRANULE, Map, Pass};
 use super::tables::{TABLES, Tables};
+use super::txn::RwTxn;
 use crate::error::StoreError;
 
 /// Name of LMDB's data file inside the store's directory.
@@ -20,16 +20,16 @@ pub(crate) const READERS_FILE: &str = "lock.mdb";
 
 /// Reader slots, shared by all processes. Every read lives as long as one function, so this bounds concurrent calls.
 const MAX_READERS: u32 = 512;
-/// Map sizes are multiples of this, which is a multiple of every page size in use (4, 16 and 64 KiB).
-const MAP_GRANULE: usize = 1 << 20;
 /// How often a read follows a writer in another process that grows the map under its feet, before it gives up.
 const MAX_RESIZE_RETRIES: usize = 16;
 
-/// An open environment with its tables and the gate before its map.
+/// An open environment with its tables and its map.
 pub(crate) struct Environment {
     env: Env<WithoutTls>,
     pub(crate) tables: Tables,
-    gate: RwLock<()>,
+    map: Map,
+    #[cfg(feature = "fault-injection")]
+    pub(crate) faults: super::faults::Faults,
 }
 
 impl fmt::Debug for Environment {
@@ -43,13 +43,14 @@ impl Environment {
     /// The map starts with `map_size` bytes, or what the data needs if that is more, and doubles when full.
     pub(crate) fn create(dir: &Path, map_size: usize) -> Result<Self, StoreError> {
         let data = dir.join(DATA_FILE).metadata().map_or(0, |meta| meta.len());
-        let size = usize::try_from(data).unwrap_or(usize::MAX).max(map_size).max(MAP_GRANULE);
+        let size = usize::try_from(data).unwrap_or(usize::MAX).max(map_size).max(GRANULE);
         let mut options = options();
-        options.map_size(size.checked_next_multiple_of(MAP_GRANULE).ok_or(StoreError::MapLimit)?);
-        let env = open(&options, dir)?;
+        options.map_size(size.checked_next_multiple_of(GRANULE).ok_or(StoreError::MapLimit)?);
+        let env = map::open(&options, dir)?;
         env.clear_stale_readers()?;
         let tables = Tables::create(&env)?;
-        Ok(Self { env, tables, gate: RwLock::default() })
+        let map = Map::of(&env);
+        Ok(Self::with(env, tables, map))
     }
 
     /// Opens an existing environment for reading, beside a writer in another process or without one.
@@ -62,51 +63,84 @@ impl Environment {
             }
         }
         let mut options = options();
-        #[expect(unsafe_code, reason = "LMDB flags")]
-        // SAFETY: READ_ONLY weakens no guarantee; only flags that skip syncs or locks do.
-        unsafe {
-            options.flags(EnvFlags::READ_ONLY);
-        }
-        let env = open(&options, dir)?;
-        let tables = Tables::open(&env)?;
-        Ok(Self { env, tables, gate: RwLock::default() })
+        map::forbid_writing(&mut options);
+        let env = map::open(&options, dir)?;
+        let map = Map::of(&env);
+        // The writer may have grown its map since the line above.
+        let tables = follow(&env, &map, || {
+            let _pass = map.enter()?;
+            Tables::open(&env)
+        })?;
+        Ok(Self::with(env, tables, map))
     }
 
-    /// Runs `f` in a read transaction: one consistent snapshot, ended when `f` returns.
-    pub(crate) fn read<R>(&self, f: impl FnOnce(&RoTxn) -> Result<R, StoreError>) -> Result<R, StoreError> {
-        for _ in 0..MAX_RESIZE_RETRIES {
-            let open = self.enter();
-            match self.env.read_txn() {
-                Ok(txn) => return f(&txn),
-                Err(heed::Error::Mdb(MdbError::MapResized)) => {
-                    drop(open);
-                    self.resize(|_| Some(ADOPT))?;
-                }
-                Err(error) => return Err(error.into()),
-            }
+    fn with(env: Env<WithoutTls>, tables: Tables, map: Map) -> Self {
+        Self {
+            env,
+            tables,
+            map,
+            #[cfg(feature = "fault-injection")]
+            faults: super::faults::Faults::default(),
         }
-        Err(StoreError::Lmdb(MdbError::MapResized.into()))
+    }
+
+    /// Runs `f` in a read transaction: one consistent snapshot, ended when `f` returns. It should take no longer than
+    /// some microseconds, since everybody waits for it when the map has to move.
+    pub(crate) fn read<R>(&self, f: impl FnOnce(&RoTxn) -> Result<R, StoreError>) -> Result<R, StoreError> {
+        self.snapshot(Map::enter, f)
+    }
+
+    /// Like [`Self::read`] for what reads much of the store: only the writer waits for it.
+    pub(crate) fn scan<R>(&self, f: impl FnOnce(&RoTxn) -> Result<R, StoreError>) -> Result<R, StoreError> {
+        self.snapshot(Map::enter_long, f)
+    }
+
+    fn snapshot<'a, R>(
+        &'a self,
+        enter: impl Fn(&'a Map) -> Result<Pass<'a>, StoreError>,
+        f: impl FnOnce(&RoTxn) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        let (_pass, txn) = follow(&self.env, &self.map, || {
+            let pass = enter(&self.map)?;
+            match self.env.read_txn() {
+                // Processes that were killed leave their slots behind.
+                Err(heed::Error::Mdb(MdbError::ReadersFull)) => {
+                    self.env.clear_stale_readers()?;
+                    Ok((pass, self.env.read_txn()?))
+                }
+                txn => Ok((pass, txn?)),
+            }
+        })?;
+        let result = f(&txn);
+        // The transaction ends before its pass does.
+        drop(txn);
+        result
     }
 
     /// Runs `f` in a write transaction and commits it durably if `f` returns `Ok`; otherwise nothing is changed.
-    /// When the map is full, it is doubled and `f` runs again from the start, in a new transaction.
+    /// When the map is full, it grows and `f` runs again from the start, in a new transaction.
     pub(crate) fn write<R>(
         &self,
         mut f: impl FnMut(&mut RwTxn) -> Result<R, StoreError>,
     ) -> Result<R, StoreError> {
         loop {
             match self.write_once(&mut f) {
-                Err(StoreError::Lmdb(heed::Error::Mdb(MdbError::MapFull))) => {
-                    self.resize(|size| size.checked_mul(2))?;
-                }
+                Err(StoreError::Lmdb(heed::Error::Mdb(MdbError::MapFull))) => self.map.grow(&self.env)?,
                 result => return result,
             }
         }
     }
 
     fn write_once<R>(&self, f: impl FnOnce(&mut RwTxn) -> Result<R, StoreError>) -> Result<R, StoreError> {
-        let _open = self.enter();
-        let mut txn = self.env.write_txn()?;
+        let _pass = self.map.enter()?;
+        // A reader that was killed would keep all that is freed from now on from being used again. Asking costs a
+        // system call for every other process that reads.
+        self.env.clear_stale_readers()?;
+        let mut txn = RwTxn::begin(
+            &self.env,
+            #[cfg(feature = "fault-injection")]
+            &self.faults,
+        )?;
         let value = f(&mut txn)?;
         txn.commit()?;
         Ok(value)
@@ -114,45 +148,28 @@ impl Environment {
 
     /// Size of the map in bytes: the address space reserved, not the file.
     pub(crate) fn map_size(&self) -> usize {
-        let _open = self.enter();
-        self.env.info().map_size
-    }
-
-    fn enter(&self) -> RwLockReadGuard<'_, ()> {
-        // The gate guards no data, so a panic while it was held leaves nothing half done.
-        self.gate.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn resize(&self, new_size: impl FnOnce(usize) -> Option<usize>) -> Result<(), StoreError> {
-        let _alone: RwLockWriteGuard<'_, ()> = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-        let size = new_size(self.env.info().map_size).ok_or(StoreError::MapLimit)?;
-        #[expect(unsafe_code, reason = "LMDB cannot check that no transaction is open")]
-        // SAFETY: transactions live only inside `read` and `write_once`, each with the gate held shared; it is held
-        // exclusively here, so no transaction of this process is open. Other processes have maps of their own.
-        unsafe {
-            self.env.resize(size)?;
-        }
-        Ok(())
+        self.map.size()
     }
 }
 
-/// Asks LMDB for the map size that the last committed transaction recorded.
-const ADOPT: usize = 0;
+/// Runs `attempt`, and again with a bigger map for as long as another process is found to have grown its own.
+fn follow<R>(
+    env: &Env<WithoutTls>,
+    map: &Map,
+    mut attempt: impl FnMut() -> Result<R, StoreError>,
+) -> Result<R, StoreError> {
+    for _ in 0..MAX_RESIZE_RETRIES {
+        match attempt() {
+            Err(StoreError::Lmdb(heed::Error::Mdb(MdbError::MapResized))) => map.adopt(env)?,
+            result => return result,
+        }
+    }
+    Err(StoreError::Lmdb(MdbError::MapResized.into()))
+}
 
 fn options() -> EnvOpenOptions<WithoutTls> {
     // A reader slot belongs to its transaction, not to its thread: any thread may read at any time.
     let mut options = EnvOpenOptions::new().read_txn_without_tls();
     options.max_dbs(TABLES).max_readers(MAX_READERS);
     options
-}
-
-fn open(options: &EnvOpenOptions<WithoutTls>, dir: &Path) -> Result<Env<WithoutTls>, StoreError> {
-    #[expect(unsafe_code, reason = "LMDB maps a file that another process could write to")]
-    // SAFETY: nothing but LMDB writes to the data file. Writers are kept to one by the directory's lock file, readers
-    // and writer agree through LMDB's reader table, and no flag that skips locks or syncs is ever set.
-    let env = unsafe { options.open(dir) };
-    env.map_err(|error| match error {
-        heed::Error::EnvAlreadyOpened => StoreError::AlreadyOpen { dir: dir.to_owned() },
-        error => StoreError::Lmdb(error),
-    })
 }

@@ -1,11 +1,12 @@
 //! Headers, keyed by insertion number, and the index from hash to number.
 
 use dilithion_wire::{BlockHash, BlockHeader, Height};
-use heed::{RoTxn, RwTxn};
+use heed::RoTxn;
 
 use super::metadata;
 use super::record::Fields;
 use super::tables::{Table, Tables, get_numbered, number_key, put_numbered};
+use super::txn::RwTxn;
 use crate::error::StoreError;
 
 /// Name of the table, for errors.

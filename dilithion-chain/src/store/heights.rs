@@ -2,10 +2,11 @@
 
 use dilithion_pow::Work;
 use dilithion_wire::{BlockHash, Height};
-use heed::{RoTxn, RwTxn};
+use heed::RoTxn;
 
 use super::record::Fields;
 use super::tables::{Table, height_key};
+use super::txn::RwTxn;
 use crate::error::StoreError;
 
 /// Name of the table, for errors.
@@ -58,7 +59,7 @@ pub(crate) fn put(
     record.extend_from_slice(&block.number.to_be_bytes());
     record.extend_from_slice(block.hash.as_bytes());
     record.extend_from_slice(&block.work.to_be_bytes());
-    Ok(table.put(txn, &height_key(height), &record)?)
+    table.put(txn, &height_key(height), &record)
 }
 
 /// Ends the active chain below `height`, which is its tip.

@@ -2,10 +2,11 @@
 
 use dilithion_pow::Work;
 use dilithion_wire::{BlockHash, Height};
-use heed::{RoTxn, RwTxn};
+use heed::RoTxn;
 
 use super::record::Fields;
 use super::tables::Table;
+use super::txn::RwTxn;
 use crate::error::StoreError;
 
 /// Name of the table, for errors.

@@ -16,11 +16,15 @@
 
 pub(crate) mod blocks;
 pub(crate) mod env;
+#[cfg(feature = "fault-injection")]
+mod faults;
 pub(crate) mod headers;
 pub(crate) mod heights;
 pub(crate) mod lock;
+mod map;
 pub(crate) mod metadata;
 mod record;
 pub(crate) mod tables;
+pub(crate) mod txn;
 pub(crate) mod undo;
 pub(crate) mod utxo;

@@ -1,15 +1,74 @@
 //! The named databases and their keys. Keys are big-endian, so that their order is the order of the numbers.
 
 use std::convert::Infallible;
+use std::ops::Bound;
 
 use dilithion_wire::{Height, OutPoint};
 use heed::types::Bytes;
-use heed::{CommitOrAbort, Database, Env, MdbError, PutFlags, RoTxn, RwTxn, WithoutTls};
+use heed::{CommitOrAbort, Database, Env, MdbError, PutFlags, RoIter, RoRange, RoTxn, WithoutTls};
 
+use super::txn::RwTxn;
 use crate::error::StoreError;
 
-/// One named database: byte strings to byte strings.
-pub(crate) type Table = Database<'static, Bytes, Bytes>;
+/// One named database: byte strings to byte strings. Nothing is changed but through [`Self::put`], [`Self::append`]
+/// and [`Self::delete`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Table {
+    name: &'static str,
+    database: Database<'static, Bytes, Bytes>,
+}
+
+/// Some records of a table in the order of their keys.
+pub(crate) type Records<'txn> = RoRange<'txn, Bytes, Bytes>;
+/// A key and its value.
+pub(crate) type Record<'txn> = (&'txn [u8], &'txn [u8]);
+
+impl Table {
+    /// The record under a key; the bytes are those of the map.
+    pub(crate) fn get<'txn>(self, txn: &'txn RoTxn, key: &[u8]) -> Result<Option<&'txn [u8]>, StoreError> {
+        Ok(self.database.get(txn, key)?)
+    }
+
+    /// The last record and its key.
+    pub(crate) fn last<'txn>(self, txn: &'txn RoTxn) -> Result<Option<Record<'txn>>, StoreError> {
+        Ok(self.database.last(txn)?)
+    }
+
+    /// All records in the order of their keys.
+    pub(crate) fn all<'txn>(self, txn: &'txn RoTxn) -> Result<RoIter<'txn, Bytes, Bytes>, StoreError> {
+        Ok(self.database.iter(txn)?)
+    }
+
+    /// All records from a key on.
+    pub(crate) fn from<'txn>(self, txn: &'txn RoTxn, key: &[u8]) -> Result<Records<'txn>, StoreError> {
+        Ok(self.database.range(txn, &(Bound::Included(key), Bound::Unbounded))?)
+    }
+
+    /// Number of records.
+    pub(crate) fn len(self, txn: &RoTxn) -> Result<u64, StoreError> {
+        Ok(self.database.len(txn)?)
+    }
+
+    /// Stores a record, in place of what is there.
+    pub(crate) fn put(self, txn: &mut RwTxn, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        Ok(self.database.put(txn.change(self.name)?, key, value)?)
+    }
+
+    /// Stores a record whose key should be the highest of the table: that is several times cheaper, and leaves the
+    /// pages full.
+    fn append(self, txn: &mut RwTxn, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        let change = txn.change(self.name)?;
+        match self.database.put_with_flags(change, PutFlags::APPEND, key, value) {
+            Err(heed::Error::Mdb(MdbError::KeyExist)) => Ok(self.database.put(change, key, value)?),
+            result => Ok(result?),
+        }
+    }
+
+    /// Deletes a record; says whether there was one.
+    pub(crate) fn delete(self, txn: &mut RwTxn, key: &[u8]) -> Result<bool, StoreError> {
+        Ok(self.database.delete(txn.change(self.name)?, key)?)
+    }
+}
 
 /// Names of the databases, in the order of the fields of [`Tables`].
 const NAMES: [&str; 9] =
@@ -43,7 +102,7 @@ impl Tables {
         let tables = env.create_databases_and_commit(txn, |opener, txn| -> Result<_, heed::Error> {
             let mut tables = Vec::with_capacity(NAMES.len());
             for name in NAMES {
-                tables.push(opener.create_database::<Bytes, Bytes>(txn, Some(name))?);
+                tables.push(opener.create_database(txn, Some(name))?);
             }
             let tables = <[_; NAMES.len()]>::try_from(tables).map_err(|_| MdbError::DbsFull)?;
             Ok(CommitOrAbort::<_, Infallible>::Commit(tables))
@@ -57,8 +116,9 @@ impl Tables {
         let tables = env.open_databases_and_commit(txn, |opener, txn| -> Result<_, StoreError> {
             let mut tables = Vec::with_capacity(NAMES.len());
             for name in NAMES {
-                let table = opener.open_database::<Bytes, Bytes>(txn, Some(name))?;
-                tables.push(table.ok_or(StoreError::MissingTable { table: name })?);
+                let database = opener.open_database(txn, Some(name))?;
+                let database = database.ok_or(StoreError::MissingTable { table: name })?;
+                tables.push(database);
             }
             let tables =
                 <[_; NAMES.len()]>::try_from(tables).map_err(|_| heed::Error::from(MdbError::DbsFull))?;
@@ -67,7 +127,9 @@ impl Tables {
         Ok(Self::from_handles(committed(tables)))
     }
 
-    fn from_handles(handles: [Table; NAMES.len()]) -> Self {
+    fn from_handles(handles: [Database<'static, Bytes, Bytes>; NAMES.len()]) -> Self {
+        let mut names = NAMES.into_iter();
+        let handles = handles.map(|database| Table { name: names.next().unwrap_or_default(), database });
         // `messages` and `pending` hold the message pool; the chain only makes sure that they exist.
         let [blocks, heights, headers, undo, utxo, index, metadata, _messages, _pending] = handles;
         Self { blocks, heights, headers, undo, utxo, index, metadata }
@@ -103,20 +165,14 @@ pub(crate) fn coin_key(outpoint: &OutPoint) -> CoinKey {
     key
 }
 
-/// Stores a value under an insertion number: appended if the number is the highest of the table, which is several
-/// times cheaper and leaves the pages full.
+/// Stores a value under an insertion number, which should be the highest of the table.
 pub(crate) fn put_numbered(
     table: Table,
     txn: &mut RwTxn,
     number: u64,
     value: &[u8],
 ) -> Result<(), StoreError> {
-    let key = number_key(number);
-    match table.put_with_flags(txn, PutFlags::APPEND, &key, value) {
-        Err(heed::Error::Mdb(MdbError::KeyExist)) => table.put(txn, &key, value)?,
-        result => result?,
-    }
-    Ok(())
+    table.append(txn, &number_key(number), value)
 }
 
 /// The value stored under an insertion number.
@@ -125,5 +181,5 @@ pub(crate) fn get_numbered<'txn>(
     txn: &'txn RoTxn,
     number: u64,
 ) -> Result<Option<&'txn [u8]>, StoreError> {
-    Ok(table.get(txn, &number_key(number))?)
+    table.get(txn, &number_key(number))
 }

@@ -88,7 +88,7 @@ pub(crate) fn for_each(
     txn: &RoTxn,
     mut visit: impl FnMut(&CoinKey, &Coin),
 ) -> Result<(), StoreError> {
-    for entry in table.iter(txn)? {
+    for entry in table.all(txn)? {
         let (key, record) = entry?;
         let key = key.try_into().map_err(|_| StoreError::BadRecord { table: "utxo" })?;
         visit(key, &Coin::from_record(record)?);

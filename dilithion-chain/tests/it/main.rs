@@ -3,6 +3,10 @@
 
 mod builder;
 mod crash;
+#[cfg(feature = "fault-injection")]
+mod faults;
+#[cfg(unix)]
+mod growth;
 mod import;
 mod model;
 mod processes;

@@ -12,9 +12,24 @@ pub(crate) fn spawn(name: &str, dir: &Path) -> Child {
     Command::new(env::current_exe().unwrap())
         .args(["--exact", name, "--ignored", "--nocapture", "--test-threads=1"])
         .env(DIR, dir)
+        .env("RUST_BACKTRACE", "0") // not from a process that is out of memory
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap()
+}
+
+/// Like [`spawn`], with a signal ignored that would end the child when a file grows beyond its limit.
+#[cfg(unix)]
+pub(crate) fn spawn_with_file_limit(name: &str, dir: &Path) -> Child {
+    Command::new("sh")
+        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+        .arg(env::current_exe().unwrap())
+        .args(["--exact", name, "--ignored", "--nocapture", "--test-threads=1"])
+        .env(DIR, dir)
+        .env("RUST_BACKTRACE", "0") // not from a process that is out of memory
+        .stdin(Stdio::null())
         .spawn()
         .unwrap()
 }
