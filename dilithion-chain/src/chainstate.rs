@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::batch::Batch;
 use crate::error::StoreError;
 use crate::integrity::{self, Depth};
+use crate::prune::MIN_PRUNE;
 use crate::reader::ChainReader;
 use crate::store::blocks;
 use crate::store::env::Environment;
@@ -31,11 +32,14 @@ pub struct StoreOptions {
     pub map_size: usize,
     /// How much of the stored chain is walked before the store is used; the last [`STARTUP_CHECK_BLOCKS`] unless set.
     pub check: Depth,
+    /// Keep bodies and undo records of so many of the last blocks only, at least [`MIN_PRUNE`]; all of them unless set.
+    /// A store that was pruned stays so: what is gone does not come back when this is `None` again.
+    pub prune: Option<u32>,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { map_size: DEFAULT_MAP_SIZE, check: Depth::Last(STARTUP_CHECK_BLOCKS) }
+        Self { map_size: DEFAULT_MAP_SIZE, check: Depth::Last(STARTUP_CHECK_BLOCKS), prune: None }
     }
 }
 
@@ -48,34 +52,44 @@ pub struct Chainstate {
     pub(crate) store: Arc<Environment>,
     pub(crate) params: Arc<ChainParams>,
     pub(crate) tip: Tip,
+    /// How many of the last blocks keep their bodies.
+    pub(crate) prune: Option<u32>,
     _lock: DirLock,
 }
 
 impl Chainstate {
     /// Opens the store in `dir`, creating directory and store if need be; a new store holds the genesis block. The
-    /// chain is walked as far as `options` say, and not touched if it is found damaged. A process that forks must open
+    /// chain is walked as far as `options` say, and not touched if it is found damaged. A store of an older layout is
+    /// brought to the present one. A process that forks must open
     /// the store after that.
     ///
     /// # Errors
     /// [`StoreError::Locked`] if another process writes to it, [`StoreError::AlreadyOpen`] if this one still has it
     /// open (a [`ChainReader`] keeps it open too), [`StoreError::Genesis`] if it belongs to another chain,
-    /// [`StoreError::Integrity`] if it is damaged, and any failure of files or LMDB.
+    /// [`StoreError::Integrity`] if it is damaged, [`StoreError::PruneTooSmall`], and any failure of files or LMDB.
     pub fn open(dir: &Path, params: Arc<ChainParams>, options: StoreOptions) -> Result<Self, StoreError> {
+        if let Some(asked) = options.prune.filter(|asked| *asked < MIN_PRUNE) {
+            return Err(StoreError::PruneTooSmall { asked, min: MIN_PRUNE });
+        }
         std::fs::create_dir_all(dir).map_err(|source| StoreError::Io { path: dir.to_owned(), source })?;
         let lock = DirLock::acquire(dir)?;
         let store = Environment::create(dir, options.map_size)?;
         let tables = store.tables;
         let tip = match store.read(|txn| metadata::tip(tables.metadata, txn))? {
             Some(tip) => {
-                store.read(|txn| {
+                let current = store.scan(|txn| {
                     check_identity(metadata::identity(tables.metadata, txn)?, &params)?;
-                    integrity::walk(&tables, txn, options.check)
+                    integrity::walk(&tables, txn, options.check)?;
+                    metadata::is_current(tables.metadata, txn)
                 })?;
+                if !current {
+                    store.write(|txn| metadata::migrate(tables.metadata, txn))?;
+                }
                 tip
             }
             None => store.write(|txn| connect_genesis(&tables, txn, &params))?,
         };
-        Ok(Self { store: Arc::new(store), params, tip, _lock: lock })
+        Ok(Self { store: Arc::new(store), params, tip, prune: options.prune, _lock: lock })
     }
 
     /// A handle for reading, to clone and to send anywhere.

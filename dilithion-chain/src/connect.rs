@@ -3,6 +3,7 @@
 use crate::batch::Batch;
 use crate::chainstate::Chainstate;
 use crate::error::StoreError;
+use crate::prune;
 use crate::store::headers::{self, StoredHeader};
 use crate::store::heights::{self, ActiveBlock};
 use crate::store::metadata::{self, Tip};
@@ -58,11 +59,12 @@ impl Chainstate {
     /// # Errors
     /// Only failures of the store; nothing is connected then. A refused block is part of the outcome.
     pub fn connect(&mut self, blocks: &[Candidate]) -> Result<ConnectOutcome, StoreError> {
-        let (tables, params, tip) = (self.store.tables, &*self.params, self.tip);
+        let (tables, params, tip, keep) = (self.store.tables, &*self.params, self.tip, self.prune);
         let (outcome, tip) = self.store.write(|txn| {
             let mut connection = Connection { tables, params, tip, batch: Batch::default() };
             let outcome = connection.connect_all(txn, blocks)?;
             let tip = connection.finish(txn)?;
+            prune::step(&tables, txn, tip.height, keep)?;
             Ok((outcome, tip))
         })?;
         self.tip = tip;
@@ -71,15 +73,19 @@ impl Chainstate {
 }
 
 /// A transaction in which blocks are being connected.
-struct Connection<'a> {
-    tables: Tables,
-    params: &'a ChainParams,
-    tip: Tip,
-    batch: Batch,
+pub(crate) struct Connection<'a> {
+    pub(crate) tables: Tables,
+    pub(crate) params: &'a ChainParams,
+    pub(crate) tip: Tip,
+    pub(crate) batch: Batch,
 }
 
 impl Connection<'_> {
-    fn connect_all(&mut self, txn: &mut RwTxn, blocks: &[Candidate]) -> Result<ConnectOutcome, StoreError> {
+    pub(crate) fn connect_all(
+        &mut self,
+        txn: &mut RwTxn,
+        blocks: &[Candidate],
+    ) -> Result<ConnectOutcome, StoreError> {
         let mut outcome = ConnectOutcome::default();
         for candidate in blocks {
             let (height, hash) = (self.tip.height.next(), candidate.hash);
@@ -142,7 +148,7 @@ impl Connection<'_> {
         Ok(())
     }
 
-    fn finish(self, txn: &mut RwTxn) -> Result<Tip, StoreError> {
+    pub(crate) fn finish(self, txn: &mut RwTxn) -> Result<Tip, StoreError> {
         self.batch.flush(self.tables.utxo, txn)?;
         metadata::put_tip(self.tables.metadata, txn, &self.tip)?;
         Ok(self.tip)

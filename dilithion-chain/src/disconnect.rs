@@ -31,10 +31,14 @@ impl Chainstate {
     /// back that far is allowed (depth, checkpoints) is for the caller to decide.
     ///
     /// # Errors
-    /// [`StoreError::Integrity`] if an undo record or body is damaged; nothing is disconnected then.
+    /// [`StoreError::Integrity`] if an undo record or body is damaged, [`StoreError::Pruned`] if it is no longer stored
+    /// and names the lowest height that is; nothing is disconnected then.
     pub fn disconnect_to(&mut self, height: Height) -> Result<Vec<(Height, BlockHash)>, StoreError> {
         let (tables, start) = (self.store.tables, self.tip);
         let (tip, disconnected) = self.store.write(|txn| {
+            if height < start.height {
+                check_reachable(&tables, txn, height)?;
+            }
             let mut tip = start;
             let mut batch = Batch::default();
             let mut disconnected = Vec::new();
@@ -51,8 +55,22 @@ impl Chainstate {
     }
 }
 
+/// Checks that all blocks above `height` have their bodies and undo records still.
+pub(crate) fn check_reachable(tables: &Tables, txn: &RoTxn, height: Height) -> Result<(), StoreError> {
+    let lowest = metadata::lowest_body(tables.metadata, txn)?;
+    if height.next() < lowest {
+        return Err(StoreError::Pruned { height: height.next(), lowest });
+    }
+    Ok(())
+}
+
 /// Takes `tip` off the chain and returns the tip below it.
-fn disconnect_one(tables: &Tables, txn: &mut RwTxn, batch: &mut Batch, tip: Tip) -> Result<Tip, StoreError> {
+pub(crate) fn disconnect_one(
+    tables: &Tables,
+    txn: &mut RwTxn,
+    batch: &mut Batch,
+    tip: Tip,
+) -> Result<Tip, StoreError> {
     let active = active_block(tables, txn, tip.height)?;
     let height = tip.height.prev().ok_or(StoreError::AtGenesis)?;
     let below = active_block(tables, txn, height)?;

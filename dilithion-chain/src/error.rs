@@ -110,6 +110,22 @@ pub enum StoreError {
         /// Its height.
         height: Height,
     },
+    /// The block's body and undo record were pruned.
+    #[error("block {height} is pruned: bodies are stored from height {lowest} on")]
+    Pruned {
+        /// Height of the block.
+        height: Height,
+        /// Lowest height, apart from the genesis block's, whose body is stored. The chain can go back to the one below.
+        lowest: Height,
+    },
+    /// A pruned store has to keep more blocks than asked.
+    #[error("a pruned store keeps at least {min} blocks, not {asked}")]
+    PruneTooSmall {
+        /// Blocks that were to be kept.
+        asked: u32,
+        /// Fewest that are.
+        min: u32,
+    },
     /// The genesis block cannot be disconnected.
     #[error("the genesis block cannot be disconnected")]
     AtGenesis,

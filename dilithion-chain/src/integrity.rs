@@ -3,7 +3,7 @@
 use std::fmt;
 
 use dilithion_pow::{CompactTarget, Work};
-use dilithion_wire::{Block, Height, OutPoint, sha3_256};
+use dilithion_wire::{Block, BlockHeader, Height, OutPoint, sha3_256};
 use heed::RoTxn;
 
 use crate::disconnect::{active_block, load_undo};
@@ -18,7 +18,7 @@ use crate::store::{blocks, headers, metadata};
 pub enum Depth {
     /// The last so many blocks.
     Last(u32),
-    /// All blocks, and whether the UTXO set is what they and their undo records add up to.
+    /// All blocks, and, unless some are pruned, whether the UTXO set is what they and their undo records add up to.
     Full,
 }
 
@@ -49,10 +49,18 @@ pub(crate) fn walk(tables: &Tables, txn: &RoTxn, depth: Depth) -> Result<Verifie
         Some(height) => Some(active_block(tables, txn, height)?),
         None => None,
     };
-    let mut coins = matches!(depth, Depth::Full).then(CoinSum::default);
+    let lowest = metadata::lowest_body(tables.metadata, txn)?;
+    // The sum needs all blocks.
+    let whole = matches!(depth, Depth::Full) && lowest == Height::GENESIS;
+    let mut coins = whole.then(CoinSum::default);
     for height in (first.0..count).map(Height) {
         let active = active_block(tables, txn, height)?;
-        let block = check_block(tables, txn, height, &active, below.as_ref())?;
+        let header = check_header(tables, txn, height, &active, below.as_ref())?;
+        if height < lowest {
+            below = Some(active);
+            continue;
+        }
+        let block = check_body(tables, txn, height, &active, &header)?;
         let removed = match below {
             Some(_) => load_undo(tables, txn, height, &active)?,
             None => Coins::new(),
@@ -90,13 +98,13 @@ fn check_ends(tables: &Tables, txn: &RoTxn) -> Result<Height, StoreError> {
     Ok(tip.height)
 }
 
-fn check_block(
+fn check_header(
     tables: &Tables,
     txn: &RoTxn,
     height: Height,
     active: &ActiveBlock,
     below: Option<&ActiveBlock>,
-) -> Result<Block, StoreError> {
+) -> Result<BlockHeader, StoreError> {
     let hash = active.hash;
     let damaged = |damage| StoreError::from(IntegrityError { height, damage });
     if headers::number_of(tables.index, txn, &hash)? != Some(active.number) {
@@ -114,8 +122,20 @@ fn check_block(
     if active.work != work_below.saturating_add(CompactTarget(header.bits).work()) {
         return Err(damaged(Damage::Work { hash }));
     }
+    Ok(header)
+}
+
+fn check_body(
+    tables: &Tables,
+    txn: &RoTxn,
+    height: Height,
+    active: &ActiveBlock,
+    header: &BlockHeader,
+) -> Result<Block, StoreError> {
+    let hash = active.hash;
+    let damaged = |damage| StoreError::from(IntegrityError { height, damage });
     let block = blocks::load(tables.blocks, txn, height, active)?;
-    if block.header != header {
+    if block.header != *header {
         return Err(damaged(Damage::Body { hash, reason: "it begins with another header".into() }));
     }
     let body = block.merkle_root();

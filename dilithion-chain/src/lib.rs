@@ -29,6 +29,9 @@
 //! | `chainstate` | [`Chainstate`], the one writer: opening, genesis |
 //! | `connect` | connecting a slice of blocks in one transaction |
 //! | `disconnect` | going back to any height in one transaction |
+//! | `reorg` | changing over to another branch in one transaction |
+//! | `commit_size` | how much to connect in one transaction while a chain is imported |
+//! | `prune` | forgetting the bodies and undo records of old blocks |
 //! | `headers` | headers ahead of the tip, and which of them are proven |
 //! | `reader` | [`ChainReader`]: blocks, headers, coins, from any thread or process |
 //! | `integrity` | walking the stored chain, at start or on demand |
@@ -51,22 +54,28 @@
 
 mod batch;
 mod chainstate;
+mod commit_size;
 mod connect;
 mod digest;
 mod disconnect;
 mod error;
 mod headers;
 mod integrity;
+mod prune;
 mod reader;
+mod reorg;
 mod store;
 pub mod validate;
 
 pub use chainstate::{Chainstate, DEFAULT_MAP_SIZE, STARTUP_CHECK_BLOCKS, StoreOptions};
+pub use commit_size::{COMMIT_TARGET, CommitSize};
 pub use connect::{ConnectOutcome, Connected, Rejected};
 pub use digest::UtxoStats;
 pub use error::{Damage, IntegrityError, StoreError};
 pub use integrity::{Depth, Verified};
+pub use prune::MIN_PRUNE;
 pub use reader::{ChainReader, Headers};
+pub use reorg::{Reorg, ReorgError};
 pub use store::headers::StoredHeader;
 pub use store::metadata::Tip;
 pub use store::utxo::{Coin, UtxoView};

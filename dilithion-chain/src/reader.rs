@@ -98,10 +98,11 @@ impl ChainReader {
     /// The active chain's block at a height, or `None` above the tip.
     ///
     /// # Errors
-    /// [`StoreError::Integrity`] if it is damaged.
+    /// [`StoreError::Pruned`] if its body was pruned, [`StoreError::Integrity`] if it is damaged.
     pub fn block_at(&self, height: Height) -> Result<Option<Block>, StoreError> {
         self.store.read(|txn| {
             let Some(active) = self.active(txn, height)? else { return Ok(None) };
+            self.check_stored(txn, height)?;
             blocks::load(self.store.tables.blocks, txn, height, &active).map(Some)
         })
     }
@@ -109,12 +110,12 @@ impl ChainReader {
     /// A block by its id, on the active chain or once part of it; `None` if its body is not stored.
     ///
     /// # Errors
-    /// [`StoreError::Integrity`] if it is damaged.
+    /// [`StoreError::Pruned`] if its body was stored once, [`StoreError::Integrity`] if it is damaged.
     pub fn block(&self, hash: &BlockHash) -> Result<Option<Block>, StoreError> {
         let found = self.store.read(|txn| {
             let tables = &self.store.tables;
             let Some(number) = headers::number_of(tables.index, txn, hash)? else { return Ok(None) };
-            let Some(payload) = blocks::payload(tables.blocks, txn, number)? else { return Ok(None) };
+            let Some(payload) = self.payload(txn, number)? else { return Ok(None) };
             let stored = headers::get(tables.headers, txn, number)?;
             let stored = stored.ok_or(StoreError::BadRecord { table: "headers" })?;
             Ok(Some((stored.height, payload)))
@@ -129,13 +130,22 @@ impl ChainReader {
     /// that is only sent on.
     ///
     /// # Errors
-    /// Failures of the store.
+    /// [`StoreError::Pruned`] if its body was stored once; failures of the store.
     pub fn block_payload(&self, hash: &BlockHash) -> Result<Option<Bytes>, StoreError> {
         self.store.read(|txn| {
             let tables = &self.store.tables;
             let Some(number) = headers::number_of(tables.index, txn, hash)? else { return Ok(None) };
-            blocks::payload(tables.blocks, txn, number)
+            self.payload(txn, number)
         })
+    }
+
+    /// The height from which on the bodies of the active chain are stored, and with them undo records: the genesis
+    /// block's if nothing was pruned. What a node offers to its peers depends on it.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub fn lowest_body(&self) -> Result<Height, StoreError> {
+        self.store.read(|txn| metadata::lowest_body(self.store.tables.metadata, txn))
     }
 
     /// Whether the body of a block is stored.
@@ -203,6 +213,27 @@ impl ChainReader {
     /// Address space reserved for the store in this process, in bytes.
     pub fn map_size(&self) -> usize {
         self.store.map_size()
+    }
+
+    /// The body under a number; an error if it was pruned.
+    fn payload(&self, txn: &RoTxn, number: u64) -> Result<Option<Bytes>, StoreError> {
+        let payload = blocks::payload(self.store.tables.blocks, txn, number)?;
+        if payload.is_none()
+            && let Some(header) = headers::get(self.store.tables.headers, txn, number)?
+            && self.active(txn, header.height)?.is_some_and(|active| active.number == number)
+        {
+            self.check_stored(txn, header.height)?;
+        }
+        Ok(payload)
+    }
+
+    /// Checks that the body of the active block at a height was not pruned.
+    fn check_stored(&self, txn: &RoTxn, height: Height) -> Result<(), StoreError> {
+        let lowest = metadata::lowest_body(self.store.tables.metadata, txn)?;
+        if height < lowest && height != Height::GENESIS {
+            return Err(StoreError::Pruned { height, lowest });
+        }
+        Ok(())
     }
 
     fn active(&self, txn: &RoTxn, height: Height) -> Result<Option<ActiveBlock>, StoreError> {

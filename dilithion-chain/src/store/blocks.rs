@@ -18,12 +18,13 @@ const STORED: Limits = Limits {
     vdf_header_version: 0,
 };
 
-/// Stores a body, unless it is there from before a reorganisation.
+/// Stores a body, unless it is there from before a reorganisation, undamaged.
 pub(crate) fn insert(table: Table, txn: &mut RwTxn, number: u64, block: &Block) -> Result<(), StoreError> {
-    if contains(table, txn, number)? {
+    let payload = block.encode_to_vec();
+    if get_numbered(table, txn, number)? == Some(&payload) {
         return Ok(());
     }
-    put_numbered(table, txn, number, &block.encode_to_vec())
+    put_numbered(table, txn, number, &payload)
 }
 
 /// Whether a body is stored.

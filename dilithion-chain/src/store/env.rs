@@ -3,6 +3,7 @@
 //! A closure passed to [`Environment::read`], [`Environment::scan`] or [`Environment::write`] must not begin another
 //! transaction: a map that waits to be moved would deadlock with it.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::path::Path;
 
@@ -123,6 +124,15 @@ impl Environment {
         &self,
         mut f: impl FnMut(&mut RwTxn) -> Result<R, StoreError>,
     ) -> Result<R, StoreError> {
+        let Ok(value) = self.try_write(|txn| f(txn).map(Ok::<R, Infallible>))?;
+        Ok(value)
+    }
+
+    /// Like [`Self::write`] for an operation that may find out that it must not be done: nothing is changed then either.
+    pub(crate) fn try_write<R, A>(
+        &self,
+        mut f: impl FnMut(&mut RwTxn) -> Result<Result<R, A>, StoreError>,
+    ) -> Result<Result<R, A>, StoreError> {
         loop {
             match self.write_once(&mut f) {
                 Err(StoreError::Lmdb(heed::Error::Mdb(MdbError::MapFull))) => self.map.grow(&self.env)?,
@@ -131,7 +141,10 @@ impl Environment {
         }
     }
 
-    fn write_once<R>(&self, f: impl FnOnce(&mut RwTxn) -> Result<R, StoreError>) -> Result<R, StoreError> {
+    fn write_once<R, A>(
+        &self,
+        f: impl FnOnce(&mut RwTxn) -> Result<Result<R, A>, StoreError>,
+    ) -> Result<Result<R, A>, StoreError> {
         let _pass = self.map.enter()?;
         // A reader that was killed would keep all that is freed from now on from being used again. Asking costs a
         // system call for every other process that reads.
@@ -141,9 +154,11 @@ impl Environment {
             #[cfg(feature = "fault-injection")]
             &self.faults,
         )?;
-        let value = f(&mut txn)?;
-        txn.commit()?;
-        Ok(value)
+        let result = f(&mut txn)?;
+        if result.is_ok() {
+            txn.commit()?;
+        }
+        Ok(result)
     }
 
     /// Size of the map in bytes: the address space reserved, not the file.

@@ -13,7 +13,9 @@ use crate::error::StoreError;
 const TABLE: &str = "metadata";
 
 /// Version of the layout that this crate reads and writes.
-pub(crate) const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 2;
+/// The layout before that, which lacks only the mark of what was pruned: it can be read as it is.
+const UNPRUNED_VERSION: u32 = 1;
 
 /// Height of the tip, eight bytes.
 const LAST_HEIGHT: &[u8] = b"last_height";
@@ -29,6 +31,9 @@ const SCHEMA: &[u8] = b"schema_version";
 const NETWORK: &[u8] = b"network";
 /// The insertion number that the next new header gets.
 const NEXT_NUMBER: &[u8] = b"next_number";
+
+/// The lowest height whose body is stored, if bodies below it were pruned.
+const LOWEST_BODY: &[u8] = b"lowest_body";
 
 /// The end of the active chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,12 +75,23 @@ pub(crate) fn put_tip(table: Table, txn: &mut RwTxn, tip: &Tip) -> Result<(), St
 /// Whose chain this is; an error if the layout is not the one this crate knows.
 pub(crate) fn identity(table: Table, txn: &RoTxn) -> Result<Identity, StoreError> {
     let found = u32::from_be_bytes(required(table, txn, SCHEMA)?);
-    if found != SCHEMA_VERSION {
+    if !(UNPRUNED_VERSION..=SCHEMA_VERSION).contains(&found) {
         return Err(StoreError::Schema { found, supported: SCHEMA_VERSION });
     }
     let genesis = BlockHash::from_bytes(required(table, txn, GENESIS_HASH)?);
     let network = table.get(txn, NETWORK)?.unwrap_or_default();
     Ok(Identity { genesis, network: String::from_utf8_lossy(network).into_owned() })
+}
+
+/// Brings a store of an older layout to the present one, so that no older program takes it for its own.
+pub(crate) fn migrate(table: Table, txn: &mut RwTxn) -> Result<(), StoreError> {
+    put_lowest_body(table, txn, Height::GENESIS)?;
+    table.put(txn, SCHEMA, &SCHEMA_VERSION.to_be_bytes())
+}
+
+/// Whether the store has the present layout.
+pub(crate) fn is_current(table: Table, txn: &RoTxn) -> Result<bool, StoreError> {
+    Ok(u32::from_be_bytes(required(table, txn, SCHEMA)?) == SCHEMA_VERSION)
 }
 
 /// Writes the facts that never change.
@@ -84,6 +100,20 @@ pub(crate) fn put_identity(table: Table, txn: &mut RwTxn, identity: &Identity) -
     table.put(txn, GENESIS_HASH, identity.genesis.as_bytes())?;
     table.put(txn, NETWORK, identity.network.as_bytes())?;
     Ok(())
+}
+
+/// The lowest height, apart from the genesis block's, from which on bodies and undo records are stored; 0 if all are.
+pub(crate) fn lowest_body(table: Table, txn: &RoTxn) -> Result<Height, StoreError> {
+    let Some(record) = table.get(txn, LOWEST_BODY)? else { return Ok(Height::GENESIS) };
+    let mut fields = Fields::new(TABLE, record);
+    let height = Height(fields.u32()?);
+    fields.finish()?;
+    Ok(height)
+}
+
+/// Notes that bodies and undo records below a height are gone.
+pub(crate) fn put_lowest_body(table: Table, txn: &mut RwTxn, height: Height) -> Result<(), StoreError> {
+    table.put(txn, LOWEST_BODY, &height.0.to_be_bytes())
 }
 
 /// Hands out the next insertion number.

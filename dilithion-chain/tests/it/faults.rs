@@ -3,11 +3,18 @@
 
 use std::path::Path;
 
-use dilithion_chain::{Candidate, Chainstate, StoreError, StoredHeader};
-use dilithion_wire::Height;
+use std::sync::Arc;
 
+use dilithion_chain::{
+    COMMIT_TARGET, Candidate, Chainstate, CommitSize, MIN_PRUNE, ReorgError, StoreError, StoreOptions,
+    StoredHeader,
+};
+use dilithion_wire::{Amount, Height};
+
+use crate::branches::branch;
+use crate::builder::{coinbase, output, seal, spend};
 use crate::recorded::{self, digest_at};
-use crate::{import, open};
+use crate::{import, open, small};
 
 /// Everything in the files that can be read through a handle: what an operation that failed must not change.
 fn state(chain: &Chainstate) -> String {
@@ -69,6 +76,82 @@ fn disconnecting_is_all_or_nothing() {
     let failures = every_change_fails_once(&mut chain, |chain| chain.disconnect_to(Height(480)).map(drop));
     assert!(failures > 20 * 2, "only {failures}");
     import(&mut chain, &blocks[480..], 20);
+    assert_eq!(chain.reader().utxo_stats().unwrap().to_string(), digest_at(500));
+}
+
+#[test]
+fn a_reorg_is_all_or_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut chain, blocks) = prepared(dir.path(), 500);
+    let branch = branch(blocks[484].hash, 16, 77);
+    let failures = every_change_fails_once(&mut chain, |chain| match chain.reorg(Height(485), &branch) {
+        Ok(_) => Ok(()),
+        Err(ReorgError::Store(error)) => Err(error),
+        Err(error) => panic!("{error}"),
+    });
+    assert!(failures > 15 * 2 + 16 * 6, "only {failures}");
+    assert_eq!(chain.tip().hash, branch[15].hash);
+}
+
+#[test]
+fn pruning_is_part_of_the_transaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let (chain, blocks) = prepared(dir.path(), 300);
+    let (params, options) = (Arc::clone(chain.params()), StoreOptions { prune: Some(MIN_PRUNE), ..small() });
+    drop(chain);
+    let mut chain = Chainstate::open(dir.path(), params, options).unwrap();
+    every_change_fails_once(&mut chain, |chain| chain.connect(&blocks[300..301]).map(drop));
+    assert_eq!(chain.reader().lowest_body().unwrap(), Height(14));
+}
+
+/// An output that is created and spent inside a batch never touches the database.
+#[test]
+fn what_comes_and_goes_within_a_batch_is_never_written() {
+    let (mut params, _) = recorded::first_500();
+    Arc::make_mut(&mut params).consensus.coinbase_maturity = 0;
+    let mined = coinbase(1, Amount(50));
+    let first = seal(params.genesis.hash, vec![mined.clone()], 1);
+    let spender = spend(&[output(&mined, 0)], vec![Amount(20), Amount(30)]);
+    let again = spend(&[output(&spender, 0)], vec![Amount(20)]);
+    let second = seal(first.hash, vec![coinbase(2, Amount(0)), spender, again], 2);
+    let blocks = [first, second];
+
+    let dir = tempfile::tempdir().unwrap();
+    let mut chain = open(dir.path(), &params);
+    let before = (chain.changes("utxo"), chain.changes("commit"));
+    import(&mut chain, &blocks, 2);
+    // The second coinbase, the second output of the spender, and the output of the last transaction.
+    assert_eq!((chain.changes("utxo") - before.0, chain.changes("commit") - before.1), (3, 1));
+
+    let dir = tempfile::tempdir().unwrap();
+    let mut chain = open(dir.path(), &params);
+    let before = (chain.changes("utxo"), chain.changes("commit"));
+    import(&mut chain, &blocks, 1);
+    // One by one, the first coinbase is written and deleted as well.
+    assert_eq!((chain.changes("utxo") - before.0, chain.changes("commit") - before.1), (1 + 4, 2));
+}
+
+/// A transaction ends at its bound, and the outcome says how far it came.
+#[test]
+fn a_commit_is_bounded() {
+    let (params, blocks) = recorded::first_500();
+    let dir = tempfile::tempdir().unwrap();
+    let mut chain = open(dir.path(), &params);
+    let mut size = CommitSize::default();
+    for _ in 0..10 {
+        size.record(size.bytes(), 2 * COMMIT_TARGET);
+    }
+    let before = chain.changes("commit");
+    let mut rest = &blocks[..];
+    while !rest.is_empty() {
+        let (count, bytes) = size.split(rest);
+        let outcome = chain.connect_some(rest, &size).unwrap();
+        assert_eq!((outcome.failure, outcome.connected.len()), (None, count));
+        let last = rest[count - 1].block.blob_len();
+        assert!(bytes - last < size.bytes());
+        rest = &rest[count..];
+    }
+    assert!(chain.changes("commit") - before > 5);
     assert_eq!(chain.reader().utxo_stats().unwrap().to_string(), digest_at(500));
 }
 

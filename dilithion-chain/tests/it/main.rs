@@ -1,6 +1,7 @@
 //! The store against recorded and synthetic chains, in real LMDB environments.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod branches;
 mod builder;
 mod crash;
 #[cfg(feature = "fault-injection")]
@@ -28,7 +29,7 @@ pub(crate) fn open(dir: &Path, params: &Arc<ChainParams>) -> Chainstate {
 
 /// Options for tests: a small map, and a full walk when opening.
 pub(crate) fn small() -> StoreOptions {
-    StoreOptions { map_size: 1 << 20, check: Depth::Full }
+    StoreOptions { map_size: 1 << 20, check: Depth::Full, prune: None }
 }
 
 /// Connects all blocks in slices, expecting each to be accepted.

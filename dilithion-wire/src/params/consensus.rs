@@ -41,6 +41,9 @@ pub struct ConsensusParams {
     /// How far the time of a block may be ahead, in seconds (spec: consensus §5b).
     #[cfg_attr(feature = "chain-file", serde(default = "file::max_future_seconds"))]
     pub max_future_seconds: u32,
+    /// Most blocks that are disconnected for a branch with more work; `None`: any number (spec: consensus §0).
+    #[cfg_attr(feature = "chain-file", serde(default = "file::max_reorg_depth"))]
+    pub max_reorg_depth: Option<u32>,
     /// Blocks between two changes of the difficulty from [`difficulty_v2_height`](Self::difficulty_v2_height) on.
     pub retarget_interval_v2: Option<u32>,
     /// Shorter retarget interval and narrower clamp (spec: consensus §12.3).

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::{
     AttestationParams, ChainParams, Checkpoint, ConsensusParams, DevFundParams, GenesisParams,
-    MAX_FUTURE_SECONDS, MIN_PEER_VERSION, MikParams, PROTOCOL_VERSION,
+    MAX_FUTURE_SECONDS, MAX_REORG_DEPTH, MIN_PEER_VERSION, MikParams, PROTOCOL_VERSION,
 };
 use crate::amount::Amount;
 use crate::height::Height;
@@ -35,7 +35,7 @@ impl ChainParams {
     ///
     /// * `protocol_version` and `min_peer_version`, 70001 each; `version_carries_genesis`, false;
     /// * `seeds`, `dns_seeds`, `[[checkpoints]]`, and the sections `[dev_fund]`, `[mik]`, `[attestation]`;
-    /// * `consensus.max_future_seconds`, 7200, and the keys of `[consensus]` for the later difficulty rules;
+    /// * `consensus.max_future_seconds`, 7200, `consensus.max_reorg_depth`, 100, and the keys of `[consensus]` for the later difficulty rules;
     /// * `[limits]` and each key in it: mainnet's script sizes with `[mik]`, whose data is in scripts, else the
     ///   testnet's; `consensus.max_block_bytes` for the size of a block's transactions.
     ///
@@ -171,6 +171,11 @@ fn protocol_version() -> i32 {
 
 fn min_peer_version() -> i32 {
     MIN_PEER_VERSION
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the type of the field")]
+pub(super) const fn max_reorg_depth() -> Option<u32> {
+    Some(MAX_REORG_DEPTH)
 }
 
 pub(super) fn max_future_seconds() -> u32 {

@@ -4,8 +4,8 @@ use super::literal::{block_hash, bytes};
 use super::{
     AttestationParams, BLOCK_TIME, COINBASE_MATURITY, ChainParams, Checkpoint, ConsensusParams,
     DevFundParams, EASIEST_BITS, GenesisParams, HALVING_INTERVAL, HARDEST_BITS, INITIAL_SUBSIDY,
-    MAINNET_MIN_PEER_VERSION, MAINNET_PROTOCOL_VERSION, MAX_FUTURE_SECONDS, MikParams, RANDOMX_KEY,
-    RETARGET_INTERVAL,
+    MAINNET_MIN_PEER_VERSION, MAINNET_PROTOCOL_VERSION, MAX_FUTURE_SECONDS, MAX_REORG_DEPTH, MikParams,
+    RANDOMX_KEY, RETARGET_INTERVAL,
 };
 use crate::hash::BlockHash;
 use crate::height::Height;
@@ -115,6 +115,7 @@ fn consensus() -> ConsensusParams {
         vdf_header_version: Limits::MAINNET.vdf_header_version,
         bip30: false,
         max_future_seconds: MAX_FUTURE_SECONDS,
+        max_reorg_depth: Some(MAX_REORG_DEPTH),
         retarget_interval_v2: Some(360),
         difficulty_v2_height: Some(Height(18_500)),
         difficulty_v2_max_change: Some(2),

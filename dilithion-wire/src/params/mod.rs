@@ -50,6 +50,8 @@ const INITIAL_SUBSIDY: Amount = Amount(50 * Amount::COIN.0);
 const COINBASE_MATURITY: u32 = 100;
 /// How far the time of a block may be ahead (spec: consensus §5b).
 const MAX_FUTURE_SECONDS: u32 = 7200;
+/// Most blocks that a branch with more work may replace (spec: consensus §0).
+const MAX_REORG_DEPTH: u32 = 100;
 
 /// Parameters of a network. Three are built in; any other is a TOML file, read by
 #[cfg_attr(feature = "chain-file", doc = "[`ChainParams::from_toml`].")]

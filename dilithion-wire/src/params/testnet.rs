@@ -3,8 +3,8 @@
 use super::literal::block_hash;
 use super::{
     BLOCK_TIME, COINBASE_MATURITY, ChainParams, Checkpoint, ConsensusParams, EASIEST_BITS, GenesisParams,
-    HALVING_INTERVAL, HARDEST_BITS, INITIAL_SUBSIDY, MAX_FUTURE_SECONDS, MIN_PEER_VERSION, PROTOCOL_VERSION,
-    RANDOMX_KEY, RETARGET_INTERVAL,
+    HALVING_INTERVAL, HARDEST_BITS, INITIAL_SUBSIDY, MAX_FUTURE_SECONDS, MAX_REORG_DEPTH, MIN_PEER_VERSION,
+    PROTOCOL_VERSION, RANDOMX_KEY, RETARGET_INTERVAL,
 };
 use crate::hash::BlockHash;
 use crate::height::Height;
@@ -68,6 +68,7 @@ impl ChainParams {
                 vdf_header_version: limits.vdf_header_version,
                 bip30: false,
                 max_future_seconds: MAX_FUTURE_SECONDS,
+                max_reorg_depth: Some(MAX_REORG_DEPTH),
                 retarget_interval_v2: None,
                 difficulty_v2_height: None,
                 difficulty_v2_max_change: None,
