@@ -1,14 +1,16 @@
 //! Coinbases that repeat earlier ones, and random trees of blocks against the naive model.
 
 use std::iter;
+use std::path::Path;
+use std::sync::Arc;
 
-use dilithion_chain::{Candidate, Depth};
+use dilithion_chain::{Candidate, Chainstate, Depth, MIN_PRUNE, ReorgError, StoreError, StoreOptions};
 use dilithion_wire::{Amount, Block, ChainParams, Height, OutPoint};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 
 use crate::builder::{coinbase, output, seal, spend, subsidy};
 use crate::model::Model;
-use crate::{digest, import, open, recorded};
+use crate::{digest, import, open, recorded, small};
 
 fn model_digest(params: &ChainParams, blocks: &[Candidate]) -> String {
     let genesis = params.genesis_block();
@@ -18,7 +20,7 @@ fn model_digest(params: &ChainParams, blocks: &[Candidate]) -> String {
 #[test]
 fn a_repeated_coinbase_overwrites_and_undo_restores() {
     let (mut params, _) = recorded::first_500();
-    std::sync::Arc::make_mut(&mut params).consensus.coinbase_maturity = 1;
+    Arc::make_mut(&mut params).consensus.coinbase_maturity = 1;
     let repeated = coinbase(7, Amount(50));
     let first = seal(params.genesis.hash, vec![repeated.clone()], 1);
     let second = seal(first.hash, vec![repeated.clone()], 2);
@@ -69,13 +71,19 @@ enum Step {
     Back(u8),
     /// Go back so many blocks and connect the same ones again.
     Again(u8),
+    /// Change to a new branch from so many blocks back, one block longer.
+    Reorg(u8),
+    /// Try a branch like that, whose last block is bad.
+    BadReorg(u8),
 }
 
 impl Arbitrary for Step {
     fn arbitrary(g: &mut Gen) -> Self {
-        match u8::arbitrary(g) % 4 {
+        match u8::arbitrary(g) % 6 {
             0 => Self::Back(u8::arbitrary(g) % 6),
             1 => Self::Again(u8::arbitrary(g) % 6),
+            2 => Self::Reorg(u8::arbitrary(g) % 6),
+            3 => Self::BadReorg(u8::arbitrary(g) % 6),
             _ => Self::Grow(u8::arbitrary(g) % 6),
         }
     }
@@ -123,40 +131,118 @@ fn unspent(params: &ChainParams, chain: &[Candidate]) -> Vec<(OutPoint, Amount)>
     Model::of(blocks).unspent()
 }
 
+/// A store and what should be in it, walking through a tree of blocks.
+struct Walk {
+    miner: Miner,
+    chain: Chainstate,
+    blocks: Vec<Candidate>,
+    /// Blocks that are never left: those below are pruned.
+    base: usize,
+}
+
+impl Walk {
+    fn new(dir: &Path, base: usize, prune: Option<u32>, random: u32) -> Self {
+        let (mut params, mut blocks) = recorded::first_500();
+        Arc::make_mut(&mut params).consensus.coinbase_maturity = 0;
+        blocks.truncate(base);
+        let miner = Miner { params: (*params).clone(), random };
+        let mut chain = Chainstate::open(dir, params, StoreOptions { prune, ..small() }).unwrap();
+        import(&mut chain, &blocks, 300);
+        Self { miner, chain, blocks, base }
+    }
+
+    /// Mines blocks on top of the first ones of the chain.
+    fn mine_on(&mut self, height: usize, count: usize) -> Vec<Candidate> {
+        let mut blocks = self.blocks[..height].to_vec();
+        for _ in 0..count {
+            let mut unspent = unspent(&self.miner.params, &blocks);
+            let block = self.miner.mine(&blocks, &mut unspent);
+            blocks.push(block);
+        }
+        blocks.split_off(height)
+    }
+
+    fn back(&self, count: u8) -> usize {
+        self.blocks.len().saturating_sub(count.into()).max(self.base)
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Grow(count) => {
+                let new = self.mine_on(self.blocks.len(), count.into());
+                import(&mut self.chain, &new, 6);
+                self.blocks.extend(new);
+            }
+            Step::Back(count) => {
+                self.blocks.truncate(self.back(count));
+                self.chain.disconnect_to(Height(self.blocks.len().try_into().unwrap())).unwrap();
+            }
+            Step::Again(count) => {
+                let from = self.back(count);
+                self.chain.disconnect_to(Height(from.try_into().unwrap())).unwrap();
+                import(&mut self.chain, &self.blocks[from..], 6);
+            }
+            Step::Reorg(count) => {
+                let from = self.back(count);
+                let new = self.mine_on(from, self.blocks.len() - from + 1);
+                self.chain.reorg(Height(from.try_into().unwrap()), &new).unwrap();
+                self.blocks.truncate(from);
+                self.blocks.extend(new);
+            }
+            Step::BadReorg(count) => {
+                let from = self.back(count);
+                let mut new = self.mine_on(from, self.blocks.len() - from + 1);
+                let last = new.last_mut().unwrap();
+                let greedy = coinbase(0, Amount(u64::MAX / 4));
+                *last = seal(last.block.header.prev_hash, vec![greedy], 0);
+                let error = self.chain.reorg(Height(from.try_into().unwrap()), &new).unwrap_err();
+                assert!(matches!(error, ReorgError::Refused(_)), "{error}");
+            }
+        }
+    }
+
+    fn check(&self) {
+        let params = &self.miner.params;
+        assert_eq!(digest(&self.chain), model_digest(params, &self.blocks));
+        let tip = self.blocks.last().map_or(params.genesis.hash, |block| block.hash);
+        assert_eq!(self.chain.tip().hash, tip);
+        assert_eq!(self.chain.reader().tip().unwrap(), self.chain.tip());
+    }
+}
+
 #[test]
 fn random_walks_through_trees_of_blocks_agree_with_the_model() {
     fn walk(steps: Vec<Step>, random: u32) -> bool {
-        let (mut params, _) = recorded::first_500();
-        std::sync::Arc::make_mut(&mut params).consensus.coinbase_maturity = 0;
-        let mut miner = Miner { params: (*params).clone(), random };
         let dir = tempfile::tempdir().unwrap();
-        let mut chain = open(dir.path(), &params);
-        let mut blocks: Vec<Candidate> = Vec::new();
+        let mut walk = Walk::new(dir.path(), 0, None, random);
         for step in steps {
-            match step {
-                Step::Grow(count) => {
-                    let from = blocks.len();
-                    for _ in 0..count {
-                        let mut unspent = unspent(&params, &blocks);
-                        let block = miner.mine(&blocks, &mut unspent);
-                        blocks.push(block);
-                    }
-                    import(&mut chain, &blocks[from..], 6);
-                }
-                Step::Back(count) => {
-                    blocks.truncate(blocks.len().saturating_sub(count.into()));
-                    chain.disconnect_to(Height(blocks.len().try_into().unwrap())).unwrap();
-                }
-                Step::Again(count) => {
-                    let from = blocks.len().saturating_sub(count.into());
-                    chain.disconnect_to(Height(from.try_into().unwrap())).unwrap();
-                    import(&mut chain, &blocks[from..], 6);
-                }
-            }
-            assert_eq!(digest(&chain), model_digest(&params, &blocks));
+            walk.step(step);
+            walk.check();
         }
-        chain.reader().check_integrity(Depth::Full).unwrap();
+        walk.chain.reader().check_integrity(Depth::Full).unwrap();
         true
     }
     QuickCheck::new().tests(25).quickcheck(walk as fn(Vec<Step>, u32) -> bool);
+}
+
+#[test]
+fn random_walks_agree_with_the_model_while_pruned() {
+    fn walk(steps: Vec<Step>, random: u32) -> bool {
+        let dir = tempfile::tempdir().unwrap();
+        let mut walk = Walk::new(dir.path(), 300, Some(MIN_PRUNE), random);
+        let mut highest = 300;
+        for step in steps {
+            walk.step(step);
+            highest = highest.max(walk.blocks.len());
+            walk.check();
+            let lowest = highest + 1 - usize::try_from(MIN_PRUNE).unwrap();
+            let reader = walk.chain.reader();
+            assert_eq!(reader.lowest_body().unwrap(), Height(lowest.try_into().unwrap()));
+            assert!(reader.block(&walk.blocks[lowest - 1].hash).unwrap().is_some());
+            assert!(matches!(reader.block(&walk.blocks[lowest - 2].hash), Err(StoreError::Pruned { .. })));
+        }
+        walk.chain.reader().check_integrity(Depth::Full).unwrap();
+        true
+    }
+    QuickCheck::new().rng(Gen::new(8)).tests(3).quickcheck(walk as fn(Vec<Step>, u32) -> bool);
 }
