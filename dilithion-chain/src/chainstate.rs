@@ -124,7 +124,8 @@ impl Chainstate {
     }
 }
 
-fn check_identity(stored: Identity, params: &ChainParams) -> Result<(), StoreError> {
+/// Whether a store belongs to the chain of these parameters.
+pub(crate) fn check_identity(stored: Identity, params: &ChainParams) -> Result<(), StoreError> {
     if stored.genesis == params.genesis.hash {
         return Ok(());
     }

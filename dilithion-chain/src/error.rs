@@ -194,6 +194,12 @@ pub enum Damage {
         /// The block.
         hash: BlockHash,
     },
+    /// The number that the next new header would get is in use.
+    #[error("the next number is not above that of block {hash}")]
+    Number {
+        /// The tip.
+        hash: BlockHash,
+    },
     /// The header record is missing, or is that of another block.
     #[error("the header of block {hash} is missing or another block's")]
     Header {

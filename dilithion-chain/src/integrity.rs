@@ -54,19 +54,9 @@ pub(crate) fn walk(tables: &Tables, txn: &RoTxn, depth: Depth) -> Result<Verifie
     let whole = matches!(depth, Depth::Full) && lowest == Height::GENESIS;
     let mut coins = whole.then(CoinSum::default);
     for height in (first.0..count).map(Height) {
-        let active = active_block(tables, txn, height)?;
-        let header = check_header(tables, txn, height, &active, below.as_ref())?;
-        if height < lowest {
-            below = Some(active);
-            continue;
-        }
-        let block = check_body(tables, txn, height, &active, &header)?;
-        let removed = match below {
-            Some(_) => load_undo(tables, txn, height, &active)?,
-            None => Coins::new(),
-        };
-        if let Some(coins) = &mut coins {
-            coins.connect(height, &block, &removed);
+        let (active, stored) = check_one(tables, txn, height, below.as_ref(), lowest)?;
+        if let (Some(coins), Some((block, removed))) = (&mut coins, &stored) {
+            coins.connect(height, block, removed);
         }
         below = Some(active);
     }
@@ -74,6 +64,45 @@ pub(crate) fn walk(tables: &Tables, txn: &RoTxn, depth: Depth) -> Result<Verifie
         check_utxo(tables, txn, tip, &coins)?;
     }
     Ok(Verified { blocks })
+}
+
+/// The highest height up to which heights, headers, bodies and undo records are sound, whatever the metadata say. The
+/// UTXO set is not looked at.
+pub(crate) fn last_sound(tables: &Tables, txn: &RoTxn) -> Result<Height, StoreError> {
+    let lowest = metadata::lowest_body(tables.metadata, txn)?;
+    let mut below = None;
+    for height in (0..).map(Height) {
+        match check_one(tables, txn, height, below.as_ref(), lowest) {
+            Ok((active, _)) => below = Some(active),
+            Err(error) => return height.prev().filter(|_| is_damage(&error)).ok_or(error),
+        }
+    }
+    Err(StoreError::BadRecord { table: "heights" })
+}
+
+const fn is_damage(error: &StoreError) -> bool {
+    matches!(error, StoreError::Integrity(_) | StoreError::BadRecord { .. })
+}
+
+/// Checks all about one height but the UTXO set. Returns the body and what it removed, unless it was pruned.
+fn check_one(
+    tables: &Tables,
+    txn: &RoTxn,
+    height: Height,
+    below: Option<&ActiveBlock>,
+    lowest: Height,
+) -> Result<(ActiveBlock, Option<(Block, Coins)>), StoreError> {
+    let active = active_block(tables, txn, height)?;
+    let header = check_header(tables, txn, height, &active, below)?;
+    if height < lowest {
+        return Ok((active, None));
+    }
+    let block = check_body(tables, txn, height, &active, &header)?;
+    let removed = match below {
+        Some(_) => load_undo(tables, txn, height, &active)?,
+        None => Coins::new(),
+    };
+    Ok((active, Some((block, removed))))
 }
 
 /// Checks both ends of the chain against the metadata, and returns the height of the tip.
@@ -88,6 +117,9 @@ fn check_ends(tables: &Tables, txn: &RoTxn) -> Result<Height, StoreError> {
         return Err(
             IntegrityError { height, damage: Damage::Tip { recorded: tip.hash, found: last.hash } }.into()
         );
+    }
+    if metadata::next_number(tables.metadata, txn)? <= last.number {
+        return Err(IntegrityError { height, damage: Damage::Number { hash: last.hash } }.into());
     }
     let expected = metadata::identity(tables.metadata, txn)?.genesis;
     let found = active_block(tables, txn, Height::GENESIS)?.hash;

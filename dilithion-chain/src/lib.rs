@@ -32,6 +32,8 @@
 //! | `reorg` | changing over to another branch in one transaction |
 //! | `commit_size` | how much to connect in one transaction while a chain is imported |
 //! | `prune` | forgetting the bodies and undo records of old blocks |
+//! | `repair` | cutting a damaged store back to what is sound |
+//! | `export` | a consistent copy of a store in use |
 //! | `headers` | headers ahead of the tip, and which of them are proven |
 //! | `reader` | [`ChainReader`]: blocks, headers, coins, from any thread or process |
 //! | `integrity` | walking the stored chain, at start or on demand |
@@ -59,11 +61,13 @@ mod connect;
 mod digest;
 mod disconnect;
 mod error;
+mod export;
 mod headers;
 mod integrity;
 mod prune;
 mod reader;
 mod reorg;
+mod repair;
 mod store;
 pub mod validate;
 
@@ -76,6 +80,7 @@ pub use integrity::{Depth, Verified};
 pub use prune::MIN_PRUNE;
 pub use reader::{ChainReader, Headers};
 pub use reorg::{Reorg, ReorgError};
+pub use repair::Repaired;
 pub use store::headers::StoredHeader;
 pub use store::metadata::Tip;
 pub use store::utxo::{Coin, UtxoView};

@@ -10,6 +10,7 @@ use heed::RoTxn;
 
 use crate::digest::{self, UtxoStats};
 use crate::error::{Damage, IntegrityError, StoreError};
+use crate::export;
 use crate::headers::from_number;
 use crate::integrity::{self, Depth, Verified};
 use crate::store::blocks;
@@ -208,6 +209,18 @@ impl ChainReader {
     /// [`StoreError::Integrity`] with the lowest height where one is found, and what it is.
     pub fn check_integrity(&self, depth: Depth) -> Result<Verified, StoreError> {
         self.store.scan(|txn| integrity::walk(&self.store.tables, txn, depth))
+    }
+
+    /// Writes a compacted copy of the store into `dir`, which must not exist: the last committed state, whatever is
+    /// written meanwhile. When the call returns the copy is on disk, and opens like any store.
+    ///
+    /// Others read and write on; a writer that has to grow the map waits.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if `dir` exists or cannot be written, [`StoreError::DiskFull`]. Nothing that looks like a store
+    /// is left then.
+    pub fn copy_to(&self, dir: &Path) -> Result<(), StoreError> {
+        export::copy(&self.store, dir)
     }
 
     /// Address space reserved for the store in this process, in bytes.

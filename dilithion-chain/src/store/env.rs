@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::path::Path;
 
-use heed::{Env, EnvOpenOptions, MdbError, RoTxn, WithoutTls};
+use heed::{CompactionOption, Env, EnvOpenOptions, MdbError, RoTxn, WithoutTls};
 
 use super::map::{self, GRANULE, Map, Pass};
 use super::tables::{TABLES, Tables};
@@ -159,6 +159,15 @@ impl Environment {
             txn.commit()?;
         }
         Ok(result)
+    }
+
+    /// Writes a compacted copy of the last committed state into `file`. Only the writer waits for it, and only if it
+    /// has to grow the map.
+    pub(crate) fn copy_to(&self, file: &mut std::fs::File) -> Result<(), StoreError> {
+        follow(&self.env, &self.map, || {
+            let _pass = self.map.enter_long()?;
+            Ok(self.env.copy_to_file(file, CompactionOption::Enabled)?)
+        })
     }
 
     /// Size of the map in bytes: the address space reserved, not the file.

@@ -131,6 +131,16 @@ pub(crate) fn take_number(table: Table, txn: &mut RwTxn) -> Result<u64, StoreErr
     Ok(number)
 }
 
+/// Makes the next insertion number one that is not in use.
+pub(crate) fn put_next_number(table: Table, txn: &mut RwTxn, number: u64) -> Result<(), StoreError> {
+    table.put(txn, NEXT_NUMBER, &number.to_be_bytes())
+}
+
+/// The insertion number that the next new header gets.
+pub(crate) fn next_number(table: Table, txn: &RoTxn) -> Result<u64, StoreError> {
+    Ok(u64::from_be_bytes(required(table, txn, NEXT_NUMBER)?))
+}
+
 fn required<const N: usize>(table: Table, txn: &RoTxn, key: &[u8]) -> Result<[u8; N], StoreError> {
     let record = table.get(txn, key)?.ok_or(StoreError::BadRecord { table: TABLE })?;
     let mut fields = Fields::new(TABLE, record);

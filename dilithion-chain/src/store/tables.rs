@@ -10,8 +10,8 @@ use heed::{CommitOrAbort, Database, Env, MdbError, PutFlags, RoIter, RoRange, Ro
 use super::txn::RwTxn;
 use crate::error::StoreError;
 
-/// One named database: byte strings to byte strings. Nothing is changed but through [`Self::put`], [`Self::append`]
-/// and [`Self::delete`].
+/// One named database: byte strings to byte strings. Nothing is changed but through [`Self::put`], [`Self::append`],
+/// [`Self::delete`] and [`Self::clear`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Table {
     name: &'static str,
@@ -62,6 +62,11 @@ impl Table {
             Err(heed::Error::Mdb(MdbError::KeyExist)) => Ok(self.database.put(change, key, value)?),
             result => Ok(result?),
         }
+    }
+
+    /// Deletes all records.
+    pub(crate) fn clear(self, txn: &mut RwTxn) -> Result<(), StoreError> {
+        Ok(self.database.clear(txn.change(self.name)?)?)
     }
 
     /// Deletes a record; says whether there was one.

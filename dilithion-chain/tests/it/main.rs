@@ -3,6 +3,7 @@
 
 mod branches;
 mod builder;
+mod care;
 mod crash;
 #[cfg(feature = "fault-injection")]
 mod faults;

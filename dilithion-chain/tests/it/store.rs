@@ -234,7 +234,7 @@ fn a_false_header_and_its_body_give_way_to_the_true_ones() {
 }
 
 /// Changes every occurrence of some bytes in a file, and expects there to be some.
-fn damage(file: &Path, find: &[u8], replace: &[u8]) {
+pub(crate) fn damage(file: &Path, find: &[u8], replace: &[u8]) {
     let mut bytes = fs::read(file).unwrap();
     let places: Vec<_> =
         bytes.windows(find.len()).enumerate().filter(|(_, at)| *at == find).map(|(at, _)| at).collect();
@@ -245,7 +245,7 @@ fn damage(file: &Path, find: &[u8], replace: &[u8]) {
     fs::write(file, bytes).unwrap();
 }
 
-fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
+pub(crate) fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     bytes[at] ^= 1;
     bytes
