@@ -9,11 +9,12 @@ use crate::integrity::{self, Depth};
 use crate::prune::MIN_PRUNE;
 use crate::reader::ChainReader;
 use crate::store::blocks;
-use crate::store::env::Environment;
+use crate::store::env::{DATA_FILE, Environment};
 use crate::store::headers::{self, StoredHeader};
 use crate::store::heights::{self, ActiveBlock};
 use crate::store::lock::DirLock;
 use crate::store::metadata::{self, Identity, Tip};
+use crate::store::pages;
 use crate::store::tables::Tables;
 use crate::store::txn::RwTxn;
 use crate::store::utxo::Coins;
@@ -73,6 +74,9 @@ impl Chainstate {
         }
         std::fs::create_dir_all(dir).map_err(|source| StoreError::Io { path: dir.to_owned(), source })?;
         let lock = DirLock::acquire(dir)?;
+        if options.check == Depth::Full {
+            pages::check_all(&dir.join(DATA_FILE))?;
+        }
         let store = Environment::create(dir, options.map_size)?;
         let tables = store.tables;
         let tip = match store.read(|txn| metadata::tip(tables.metadata, txn))? {

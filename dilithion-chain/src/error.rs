@@ -75,6 +75,14 @@ pub enum StoreError {
         /// Genesis hash of the parameters.
         expected: BlockHash,
     },
+    /// A page of the data file is not what LMDB would have written.
+    #[error("the data file is damaged at page {page}: {reason}")]
+    BadPage {
+        /// Number of the page.
+        page: u64,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A record does not have the layout of its database.
     #[error("damaged record in database {table}")]
     BadRecord {

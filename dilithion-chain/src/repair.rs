@@ -11,12 +11,12 @@ use crate::chainstate::{Chainstate, StoreOptions, check_identity};
 use crate::disconnect::{active_block, check_reachable, disconnect_one};
 use crate::error::StoreError;
 use crate::integrity::{self, Depth};
-use crate::store::env::Environment;
+use crate::store::env::{DATA_FILE, Environment};
 use crate::store::lock::DirLock;
 use crate::store::metadata::{self, Tip};
 use crate::store::tables::{Table, Tables, height_key, number_key};
 use crate::store::txn::RwTxn;
-use crate::store::{blocks, heights};
+use crate::store::{blocks, heights, pages};
 
 /// Bytes of blocks whose changes to the UTXO set are merged before they are written, when it is built anew.
 const REBUILD_BYTES: usize = 16 << 20;
@@ -41,13 +41,15 @@ impl Chainstate {
     /// Say what was done: blocks that were there are gone.
     ///
     /// # Errors
-    /// As [`open`](Self::open). [`StoreError::Integrity`] if nothing can be kept: the store has to be filled again.
+    /// As [`open`](Self::open). [`StoreError::BadPage`] or [`StoreError::Integrity`] if nothing can be kept: the store has to be filled again.
     pub fn repair(
         dir: &Path,
         params: &Arc<ChainParams>,
         options: StoreOptions,
     ) -> Result<Repaired, StoreError> {
         let _lock = DirLock::acquire(dir)?;
+        // A tree that cannot be walked cannot be cut either.
+        pages::check_all(&dir.join(DATA_FILE))?;
         let store = Environment::create(dir, options.map_size)?;
         let tables = store.tables;
         let found = store.scan(|txn| {

@@ -10,6 +10,7 @@ use std::path::Path;
 use heed::{CompactionOption, Env, EnvOpenOptions, MdbError, RoTxn, WithoutTls};
 
 use super::map::{self, GRANULE, Map, Pass};
+use super::pages;
 use super::tables::{TABLES, Tables};
 use super::txn::RwTxn;
 use crate::error::StoreError;
@@ -43,6 +44,7 @@ impl Environment {
     /// Opens the environment for writing and creates what is missing. The caller holds the directory's lock.
     /// The map starts with `map_size` bytes, or what the data needs if that is more, and doubles when full.
     pub(crate) fn create(dir: &Path, map_size: usize) -> Result<Self, StoreError> {
+        pages::check_metas(&dir.join(DATA_FILE))?;
         let data = dir.join(DATA_FILE).metadata().map_or(0, |meta| meta.len());
         let size = usize::try_from(data).unwrap_or(usize::MAX).max(map_size).max(GRANULE);
         let mut options = options();
@@ -63,6 +65,7 @@ impl Environment {
                 return Err(StoreError::NoStore { missing: path });
             }
         }
+        check_metas_beside_a_writer(&dir.join(DATA_FILE))?;
         let mut options = options();
         map::forbid_writing(&mut options);
         let env = map::open(&options, dir)?;
@@ -170,10 +173,26 @@ impl Environment {
         })
     }
 
+    /// Checks the pages of the state that a transaction sees; `None` if that state was replaced too soon.
+    pub(crate) fn check_pages(&self, txn: &RoTxn) -> Result<Option<()>, StoreError> {
+        let txnid = u64::try_from(txn.id()).unwrap_or(u64::MAX);
+        pages::check_snapshot(&self.env.path().join(DATA_FILE), txnid)
+    }
+
     /// Size of the map in bytes: the address space reserved, not the file.
     pub(crate) fn map_size(&self) -> usize {
         self.map.size()
     }
+}
+
+/// A writer replaces the meta pages in turn, so that reading both may catch two that do not fit together.
+fn check_metas_beside_a_writer(data: &Path) -> Result<(), StoreError> {
+    for _ in 1..MAX_RESIZE_RETRIES {
+        if pages::check_metas(data).is_ok() {
+            return Ok(());
+        }
+    }
+    pages::check_metas(data)
 }
 
 /// Runs `attempt`, and again with a bigger map for as long as another process is found to have grown its own.

@@ -23,6 +23,7 @@ pub(crate) mod heights;
 pub(crate) mod lock;
 mod map;
 pub(crate) mod metadata;
+pub(crate) mod pages;
 mod record;
 pub(crate) mod tables;
 pub(crate) mod txn;

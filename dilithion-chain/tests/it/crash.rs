@@ -139,10 +139,10 @@ fn run_and_kill(name: &str, dir: &Path, commits: u32, spins: u32) -> (String, Op
 
 /// In the child: does something that ends at a known tip, and says so before and after.
 fn announced(chain: &mut Chainstate, target: BlockHash, work: impl FnOnce(&mut Chainstate)) {
-    println!("\nnext {target}");
+    processes::say(&format!("next {target}"));
     work(chain);
     assert_eq!(chain.tip().hash, target);
-    println!("\ntip {target}");
+    processes::say(&format!("tip {target}"));
 }
 
 fn connect(chain: &mut Chainstate, blocks: &[Candidate], batch: usize) {
@@ -167,7 +167,7 @@ fn begin(prune: Option<u32>) -> Option<(Chainstate, Vec<Candidate>)> {
     let (params, blocks) = recorded::first_500();
     let options = StoreOptions { check: Depth::Last(1), prune, ..small() };
     let chain = Chainstate::open(&dir, params, options).unwrap();
-    println!("\ntip {}", chain.tip().hash);
+    processes::say(&format!("tip {}", chain.tip().hash));
     Some((chain, blocks))
 }
 

@@ -9,6 +9,8 @@ mod crash;
 mod faults;
 #[cfg(unix)]
 mod growth;
+#[cfg(unix)]
+mod hostile;
 mod import;
 mod model;
 mod processes;

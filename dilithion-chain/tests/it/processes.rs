@@ -38,3 +38,9 @@ pub(crate) fn spawn_with_file_limit(name: &str, dir: &Path) -> Child {
 pub(crate) fn given_dir() -> Option<PathBuf> {
     env::var_os(DIR).map(PathBuf::from)
 }
+
+/// In the child: tells the parent something, on a line of its own whatever the test harness has written.
+#[expect(clippy::print_stdout, reason = "the parent reads it")]
+pub(crate) fn say(line: &str) {
+    println!("\n{line}");
+}
