@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use dilithion_pow::CompactTarget;
+use dilithion_wire::{ChainParams, Height};
+
 use crate::batch::Batch;
 use crate::error::StoreError;
 use crate::integrity::{self, Depth};
@@ -18,8 +21,6 @@ use crate::store::pages;
 use crate::store::tables::Tables;
 use crate::store::txn::RwTxn;
 use crate::store::utxo::Coins;
-use dilithion_pow::CompactTarget;
-use dilithion_wire::{ChainParams, Height};
 
 /// Address space reserved for a new store. The file is only as long as what is in it, and the map doubles when full.
 pub const DEFAULT_MAP_SIZE: usize = 1 << 30;

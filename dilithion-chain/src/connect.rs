@@ -1,5 +1,8 @@
 //! Connecting blocks: a whole slice in one transaction.
 
+use dilithion_pow::CompactTarget;
+use dilithion_wire::{BlockHash, ChainParams, Height};
+
 use crate::batch::Batch;
 use crate::chainstate::Chainstate;
 use crate::error::StoreError;
@@ -12,8 +15,6 @@ use crate::store::txn::RwTxn;
 use crate::store::utxo::Coins;
 use crate::store::{blocks, undo};
 use crate::validate::{BlockError, Candidate, Context, Level, check_block, check_inputs};
-use dilithion_pow::CompactTarget;
-use dilithion_wire::{BlockHash, ChainParams, Height};
 
 /// What became of a slice of blocks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
