@@ -28,10 +28,10 @@ pub struct MemoryStore {
     params: Arc<ChainParams>,
     /// The connected chain, by height.
     chain: Vec<BlockHash>,
-    /// Blocks whose bodies are stored, connected or not.
-    bodies: IdMap<Block>,
     /// Stored headers, parents first.
     headers: Vec<StoredHeader>,
+    /// The block of each header, if it is stored, connected or not.
+    bodies: Vec<Option<Block>>,
     positions: IdMap<usize>,
 }
 
@@ -44,7 +44,7 @@ impl MemoryStore {
             StoredHeader { header: params.genesis_header(), hash, height: Height::GENESIS, verified: true };
         Self {
             chain: vec![hash],
-            bodies: [(hash, params.genesis_block())].into_iter().collect(),
+            bodies: vec![Some(params.genesis_block())],
             headers: vec![header],
             positions: [(hash, 0)].into_iter().collect(),
             params,
@@ -66,19 +66,23 @@ impl MemoryStore {
     /// Whether the body of a block is stored.
     #[must_use]
     pub fn has_body(&self, hash: &BlockHash) -> bool {
-        self.bodies.contains_key(hash)
+        self.block(hash).is_some()
     }
 
-    fn keep_header(&mut self, header: StoredHeader) {
-        match self.positions.get(&header.hash) {
-            Some(position) => {
-                if let Some(known) = self.headers.get_mut(*position) {
-                    known.verified |= header.verified;
-                }
+    fn block(&self, hash: &BlockHash) -> Option<&Block> {
+        self.bodies.get(*self.positions.get(hash)?)?.as_ref()
+    }
+
+    fn keep(&mut self, header: StoredHeader, body: Option<Block>) {
+        let position = *self.positions.entry(header.hash).or_insert(self.headers.len());
+        match (self.headers.get_mut(position), self.bodies.get_mut(position)) {
+            (Some(known), Some(stored)) => {
+                known.verified |= header.verified;
+                *stored = body.or_else(|| stored.take());
             }
-            None => {
-                self.positions.insert(header.hash, self.headers.len());
+            _ => {
                 self.headers.push(header);
+                self.bodies.push(body);
             }
         }
     }
@@ -90,24 +94,19 @@ impl BlockStore for MemoryStore {
         (Height(height), self.chain.last().copied().unwrap_or_default())
     }
 
-    fn connect(&mut self, blocks: &[Candidate]) -> Result<ConnectOutcome, StoreError> {
+    fn connect(&mut self, blocks: Vec<Candidate>) -> Result<ConnectOutcome, StoreError> {
         let mut outcome = ConnectOutcome::default();
         for candidate in blocks {
             let (tip, parent) = self.tip();
             let (height, hash) = (tip.next(), candidate.hash);
             let context = Context { params: &self.params, height, parent };
-            if let Err(error) = validate_block(candidate, &NoCoins, &context) {
+            if let Err(error) = validate_block(&candidate, &NoCoins, &context) {
                 outcome.failure = Some(Rejected { height, hash, error });
                 break;
             }
             self.chain.push(hash);
-            self.bodies.insert(hash, candidate.block.clone());
-            self.keep_header(StoredHeader {
-                header: candidate.block.header,
-                hash,
-                height,
-                verified: candidate.verified,
-            });
+            let Candidate { verified, block, .. } = candidate;
+            self.keep(StoredHeader { header: block.header, hash, height, verified }, Some(block));
             outcome.connected.push(Connected { height, hash });
         }
         Ok(outcome)
@@ -119,7 +118,7 @@ impl BlockStore for MemoryStore {
     }
 
     fn body(&self, hash: &BlockHash) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.bodies.get(hash).map(|block| block.encode_to_vec().into()))
+        Ok(self.block(hash).map(|block| block.encode_to_vec().into()))
     }
 
     fn store_headers(&mut self, headers: &[StoredHeader]) -> Result<(), StoreError> {
@@ -128,7 +127,7 @@ impl BlockStore for MemoryStore {
             if !self.positions.contains_key(&parent) {
                 return Err(StoreError::UnknownParent { hash: header.hash, parent });
             }
-            self.keep_header(*header);
+            self.keep(*header, None);
         }
         Ok(())
     }
@@ -140,12 +139,13 @@ impl BlockStore for MemoryStore {
             return Err(StoreError::OnActiveChain { hash, height });
         }
         let mut gone = BTreeSet::from([hash]);
-        for header in std::mem::take(&mut self.headers) {
+        let bodies = std::mem::take(&mut self.bodies);
+        for (header, body) in std::mem::take(&mut self.headers).into_iter().zip(bodies) {
             if gone.contains(&header.hash) || gone.contains(&header.header.prev_hash) {
                 gone.insert(header.hash);
-                self.bodies.remove(&header.hash);
             } else {
                 self.headers.push(header);
+                self.bodies.push(body);
             }
         }
         self.positions = (0..).zip(&self.headers).map(|(position, header)| (header.hash, position)).collect();
@@ -176,8 +176,8 @@ mod tests {
         let mut store = MemoryStore::new(Arc::clone(blocks.params()));
         let all: Vec<Candidate> =
             (1..=4).map(|height| candidate(&blocks, bad.at(Height(height)).unwrap())).collect();
-        assert!(store.connect(&all[1..]).unwrap().failure.is_some(), "the parent is missing");
-        let outcome = store.connect(&all).unwrap();
+        assert!(store.connect(all[1..].to_vec()).unwrap().failure.is_some(), "the parent is missing");
+        let outcome = store.connect(all.clone()).unwrap();
         assert_eq!(outcome.connected.len(), 3);
         assert_eq!(outcome.failure.unwrap().error.reject_reason(), "bad-cb-amount");
         assert_eq!(store.disconnect_to(Height(1)).unwrap().len(), 2);

@@ -69,7 +69,7 @@ impl SimStore {
                 batch.push(Candidate { hash, verified: true, block });
             }
             if batch.len() == PRELOAD_BATCH || blocks.peek().is_none() {
-                self.connect(&std::mem::take(&mut batch)).map_err(store_error)?;
+                self.connect(std::mem::take(&mut batch)).map_err(store_error)?;
             }
         }
         Ok(())
@@ -91,7 +91,7 @@ impl BlockStore for SimStore {
         }
     }
 
-    fn connect(&mut self, blocks: &[Candidate]) -> Result<ConnectOutcome, StoreError> {
+    fn connect(&mut self, blocks: Vec<Candidate>) -> Result<ConnectOutcome, StoreError> {
         self.inner().connect(blocks)
     }
 

@@ -14,7 +14,7 @@ pub trait BlockStore {
     ///
     /// # Errors
     /// Only failures of the store.
-    fn connect(&mut self, blocks: &[Candidate]) -> Result<ConnectOutcome, StoreError>;
+    fn connect(&mut self, blocks: Vec<Candidate>) -> Result<ConnectOutcome, StoreError>;
 
     /// Takes blocks off the chain until `height` is the tip, and tells which; their bodies stay.
     ///
@@ -47,8 +47,8 @@ impl BlockStore for Chainstate {
         (tip.height, tip.hash)
     }
 
-    fn connect(&mut self, blocks: &[Candidate]) -> Result<ConnectOutcome, StoreError> {
-        Self::connect(self, blocks)
+    fn connect(&mut self, blocks: Vec<Candidate>) -> Result<ConnectOutcome, StoreError> {
+        Self::connect(self, &blocks)
     }
 
     fn disconnect_to(&mut self, height: Height) -> Result<Vec<(Height, BlockHash)>, StoreError> {

@@ -122,7 +122,7 @@ impl<S: BlockStore> BlockValidator<S> {
         if batch.is_empty() {
             return Ok(());
         }
-        let outcome = self.store.connect(&candidates)?;
+        let outcome = self.store.connect(candidates)?;
         let connected: Vec<(Height, BlockHash)> =
             outcome.connected.iter().map(|block| (block.height, block.hash)).collect();
         let done = connected.len();

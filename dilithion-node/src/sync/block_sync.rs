@@ -21,9 +21,9 @@ const REFILL_BELOW: usize = MAX_BLOCKS_IN_FLIGHT_PER_PEER / 2;
 
 impl Coordinator {
     /// Gives the window the next heights of the header chain, as far ahead as memory allows.
-    pub(super) fn schedule_blocks(&mut self) {
+    pub(super) fn schedule_blocks(&mut self, off_best: bool) {
         // Blocks in validation that are of a chain that was left are connected first, and rewound then.
-        if self.is_off_best_chain() || !self.validates_best_chain() || !self.headers.has_minimum_work() {
+        if !self.validates_best_chain(off_best) || !self.headers.has_minimum_work() {
             return;
         }
         let ahead = Height(self.tip.0.0.saturating_add(DOWNLOAD_AHEAD));
@@ -112,9 +112,9 @@ impl Coordinator {
     }
 
     /// Whether what was handed to validation belongs to the best header chain.
-    pub(super) fn validates_best_chain(&self) -> bool {
-        let (last, hash) = self.last_handed_out();
-        self.headers.claimed_hash_at_height(last) == Some(hash)
+    pub(super) fn validates_best_chain(&self, off_best: bool) -> bool {
+        let on_best = |(last, hash)| self.headers.claimed_hash_at_height(last) == Some(hash);
+        !off_best && self.bodies.last_validating().is_none_or(on_best)
     }
 
     /// The last block handed to validation; without any, the tip.
@@ -181,11 +181,11 @@ impl Coordinator {
     }
 
     /// Hands blocks to validation whose turn has come and whose headers are proved, or vouched for.
-    pub(super) fn submit_blocks(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn submit_blocks(&mut self, off_best: bool, out: &mut Vec<Action>) {
         while self.bodies.validating_len() < MAX_VALIDATING {
             let (last, _) = self.last_handed_out();
             let height = last.next();
-            let follows = self.validates_best_chain();
+            let follows = self.validates_best_chain(off_best);
             let held_back = self.held_back == Some(height) && self.headers.ready_height() < last;
             if !follows || held_back || !self.headers.is_connectable(height) {
                 return;

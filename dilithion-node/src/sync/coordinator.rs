@@ -193,26 +193,27 @@ impl Coordinator {
         if self.state == IbdState::Error {
             return;
         }
-        self.check_fork(out);
-        self.change_state(now.mono, out);
+        let off_best = self.is_off_best_chain();
+        self.check_fork(off_best, out);
+        self.change_state(off_best, now.mono, out);
         if self.state == IbdState::Error {
             return;
         }
         self.drive_headers(now.mono, out);
-        self.store_proved_headers(now.mono, out);
+        self.store_proved_headers(off_best, now.mono, out);
         if self.disconnecting {
             return;
         }
         if self.state.downloads_blocks() {
-            self.schedule_blocks();
+            self.schedule_blocks(off_best);
             self.request_blocks(now.mono, out);
         }
-        self.submit_blocks(out);
+        self.submit_blocks(off_best, out);
     }
 
     /// Goes from state to state as long as a trigger leads on.
-    fn change_state(&mut self, now: Duration, out: &mut Vec<Action>) {
-        while let Some(trigger) = self.trigger(now) {
+    fn change_state(&mut self, off_best: bool, now: Duration, out: &mut Vec<Action>) {
+        while let Some(trigger) = self.trigger(off_best, now) {
             match self.state.on(trigger) {
                 Ok(Some(next)) => self.enter(next, now, out),
                 Ok(None) => return,
@@ -232,7 +233,7 @@ impl Coordinator {
     }
 
     /// What is true now and may lead to another state.
-    fn trigger(&self, now: Duration) -> Option<Trigger> {
+    fn trigger(&self, off_best: bool, now: Duration) -> Option<Trigger> {
         if self.failure.is_some() {
             return Some(Trigger::Failed);
         }
@@ -242,7 +243,7 @@ impl Coordinator {
         let (chain, best) = (self.tip.0, self.headers.best_height());
         // Until there is a chain of enough work, the search for one goes on.
         let enough = self.headers.has_minimum_work();
-        let missing = enough && (best > chain || self.is_off_best_chain());
+        let missing = enough && (best > chain || off_best);
         match self.state {
             IbdState::Idle => {
                 let ahead = missing || self.peers.values().any(|peer| peer.claimed_height > chain);

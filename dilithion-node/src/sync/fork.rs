@@ -12,11 +12,11 @@ impl Coordinator {
     }
 
     /// Leaves our branch once the better one is proved to carry more work; mere claims never cost us a block.
-    pub(super) fn check_fork(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn check_fork(&mut self, off_best: bool, out: &mut Vec<Action>) {
         if self.disconnecting {
             return;
         }
-        if self.headers.height_of(&self.tip.1).is_none() {
+        if off_best && self.headers.height_of(&self.tip.1).is_none() {
             return self.leave_false_branch(out);
         }
         if self.bodies.validating_len() == 0 {
@@ -26,7 +26,7 @@ impl Coordinator {
         if self.has(Mutation::TakeUnknownForFork) && self.headers.hash_at_height(self.tip.0).is_none() {
             return self.rewind_to(self.tip.0.prev().unwrap_or_default(), out);
         }
-        if !self.is_off_best_chain() {
+        if !off_best {
             return;
         }
         let Some(fork) = self.headers.fork_point(&self.tip.1, &self.headers.best_hash()) else { return };

@@ -239,7 +239,7 @@ impl Coordinator {
     }
 
     /// Hands headers proved since the last time to the store, so that no restart proves them again.
-    pub(super) fn store_proved_headers(&mut self, now: Duration, out: &mut Vec<Action>) {
+    pub(super) fn store_proved_headers(&mut self, off_best: bool, now: Duration, out: &mut Vec<Action>) {
         let ready = self.headers.ready_height();
         if ready <= self.stored_headers_to
             || now.saturating_sub(self.headers_stored_at) < STORE_HEADERS_INTERVAL
@@ -248,7 +248,7 @@ impl Coordinator {
         }
         // Connecting a block stores its header as it is then: proved, unless a checkpoint vouched for it. On a branch
         // that is not ours, nothing is connected.
-        let connected = if self.is_off_best_chain() { Height::GENESIS } else { self.tip.0 };
+        let connected = if off_best { Height::GENESIS } else { self.tip.0 };
         let vouched = self.config.last_checkpoint.unwrap_or(Height::GENESIS);
         let headers: Vec<StoredHeader> = (self.stored_headers_to.0 + 1..=ready.0)
             .map(Height)

@@ -42,14 +42,15 @@ impl Coordinator {
     pub fn check_invariants(&self, now: Duration) -> Result<(), Broken> {
         let window = &self.window;
         // The window has forgotten what is in validation of a chain that was left.
-        let left = if self.validates_best_chain() { 0 } else { self.bodies.validating_len() };
+        let off_best = self.is_off_best_chain();
+        let left = if self.validates_best_chain(off_best) { 0 } else { self.bodies.validating_len() };
         let received = window.received_len();
         if received > self.bodies.len() || received < self.bodies.len() - left {
             let detail = format!("{} heights received, {} bodies", window.received_len(), self.bodies.len());
             return broken("each received height has its body", detail);
         }
         let scheduled = (self.scheduled_to.0.saturating_sub(self.tip.0.0)) as usize;
-        if !self.disconnecting && !self.is_off_best_chain() && window.len() < scheduled {
+        if !self.disconnecting && !off_best && window.len() < scheduled {
             let detail = format!("{} heights of {scheduled} scheduled ones are tracked", window.len());
             return broken("nothing is lost", detail);
         }
@@ -101,13 +102,14 @@ impl Coordinator {
     /// The first that does not hold.
     pub fn audit(&self, now: Duration) -> Result<(), Broken> {
         self.check_invariants(now)?;
+        let off_best = self.is_off_best_chain();
         for height in self.bodies.heights() {
             let received = matches!(self.window.state(height), Some(BlockState::Received { .. }));
-            if !received && (self.bodies.is_waiting(height) || self.validates_best_chain()) {
+            if !received && (self.bodies.is_waiting(height) || self.validates_best_chain(off_best)) {
                 return broken("each body has its received height", format!("{height} has a body"));
             }
         }
-        if self.disconnecting || self.is_off_best_chain() {
+        if self.disconnecting || off_best {
             return Ok(());
         }
         let scheduled = (self.tip.0.0 + 1..=self.scheduled_to.0).map(Height);
