@@ -96,6 +96,9 @@ pub struct SimArgs {
     /// Threads; the result does not depend on them
     #[arg(long, value_name = "N", default_value = "1")]
     pub jobs: NonZeroUsize,
+    /// Keep the nodes' stores on disk, as a real node does
+    #[arg(long)]
+    pub disk: bool,
     /// End with a JSON object on one line
     #[arg(long)]
     pub json: bool,

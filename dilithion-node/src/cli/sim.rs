@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::term::say;
+use super::term::{complain, say};
 use super::{BadInput, SimArgs};
 use crate::clock::{Clock, SystemClock};
 use crate::sim::{self, Outcome, Scenario, Summary};
@@ -29,7 +29,9 @@ pub(super) fn sim(args: &SimArgs) -> anyhow::Result<()> {
     let mut told = 0;
     for scenario in &scenarios {
         let mut summary = Summary::default();
-        for outcome in run_all(scenario, args) {
+        // Chosen by name, it is run as often as asked; among all, it takes its share of the time.
+        let runs = if args.scenario.is_some() { args.runs } else { scenario.runs(args.runs) };
+        for outcome in run_all(scenario, args, runs) {
             if outcome.violation.is_some() && told < TOLD {
                 told += 1;
                 say(&outcome.to_string());
@@ -47,16 +49,30 @@ pub(super) fn sim(args: &SimArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Runs a scenario once, over stores in memory or in a folder that is removed afterwards.
+fn run(scenario: &Scenario, seed: u64, on_disk: bool) -> Outcome {
+    if !on_disk {
+        return sim::run(scenario, seed);
+    }
+    match tempfile::tempdir() {
+        Ok(dir) => sim::run_on_disk(scenario, seed, dir.path()),
+        Err(error) => {
+            complain(&format!("no folder for stores ({error}): they are in memory"));
+            sim::run(scenario, seed)
+        }
+    }
+}
+
 /// Runs one scenario with all seeds; the outcomes are in the order of the seeds, however many threads there are.
-fn run_all(scenario: &Scenario, args: &SimArgs) -> Vec<Outcome> {
-    let seeds: Vec<u64> = (args.seed..args.seed.saturating_add(args.runs)).collect();
+fn run_all(scenario: &Scenario, args: &SimArgs, runs: u64) -> Vec<Outcome> {
+    let seeds: Vec<u64> = (args.seed..args.seed.saturating_add(runs)).collect();
     let next = AtomicUsize::new(0);
     let outcomes = Mutex::new(Vec::with_capacity(seeds.len()));
     thread::scope(|threads| {
         for _ in 0..args.jobs.get() {
             threads.spawn(|| {
                 while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = sim::run(scenario, *seed);
+                    let outcome = run(scenario, *seed, args.disk);
                     outcomes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(outcome);
                 }
             });

@@ -123,7 +123,8 @@ impl World {
         header: &BlockHeader,
         payload: &Bytes,
     ) -> Option<Wanted> {
-        let (index, block) = self.blocks.find_header(header).filter(|(_, block)| block.payload == *payload)?;
+        let (index, block) =
+            self.blocks.find_header(header).filter(|(_, block)| block.payload == *payload)?;
         let (height, hash) = (block.height, block.hash);
         let node = self.node_mut(id)?;
         node.downloads.asked_of.remove(&index);

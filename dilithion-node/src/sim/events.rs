@@ -71,7 +71,7 @@ impl<T> EventQueue<T> {
     }
 
     /// Takes the next event, and moves time to it.
-    pub fn next(&mut self) -> Option<T> {
+    pub fn pop(&mut self) -> Option<T> {
         let Reverse(next) = self.heap.pop()?;
         self.now = next.at;
         self.happened += 1;
@@ -96,9 +96,9 @@ mod tests {
         queue.at(2 * second, 'c');
         queue.at(second, 'a');
         queue.at(second, 'b');
-        assert_eq!((queue.next(), queue.next(), queue.now()), (Some('a'), Some('b'), second));
+        assert_eq!((queue.pop(), queue.pop(), queue.now()), (Some('a'), Some('b'), second));
         queue.at(Duration::ZERO, 'd');
-        assert_eq!((queue.next(), queue.now()), (Some('d'), second), "the past is over");
-        assert_eq!((queue.next(), queue.next(), queue.happened()), (Some('c'), None, 4));
+        assert_eq!((queue.pop(), queue.now()), (Some('d'), second), "the past is over");
+        assert_eq!((queue.pop(), queue.pop(), queue.happened()), (Some('c'), None, 4));
     }
 }

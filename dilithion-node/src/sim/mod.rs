@@ -63,7 +63,7 @@ pub use node::{Downloads, NodeProfile, SimNode};
 pub use plan::Plan;
 pub use random::Random;
 pub use report::{Outcome, Summary, Violation};
-pub use scenario::{Scenario, run};
+pub use scenario::{Scenario, run, run_on_disk};
 pub use scenarios::{all, by_name};
 pub use scripted::{Announcement, BlockManners, Chatter, HeaderManners, Manners};
 pub use store::SimStore;

@@ -16,7 +16,8 @@ fn found(mutation: Mutation, scenarios: &[&str]) -> Vec<&'static str> {
         .iter()
         .map(|name| {
             let scenario = scenario(name);
-            let broken = (0..SEEDS).find_map(|seed| Some((seed, run_with(&scenario, seed, mutation).violation?)));
+            let broken =
+                (0..SEEDS).find_map(|seed| Some((seed, run_with(&scenario, seed, mutation).violation?)));
             let (seed, violation) =
                 broken.unwrap_or_else(|| panic!("{mutation:?} is not found in {name} with {SEEDS} seeds"));
             let sound = run(&scenario, seed);

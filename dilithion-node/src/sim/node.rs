@@ -119,6 +119,7 @@ impl SimNode {
     /// [`NodeError`] if the store cannot be read.
     pub fn start(&mut self, seed: u64) -> Result<bool, NodeError> {
         let Some(store) = self.stopped.take() else { return Ok(false) };
+        let store = if self.boot == 0 { store } else { store.reopen()? };
         let NodeProfile { params, minimum_chain_work, .. } = &self.profile;
         let config = HeadersConfig {
             seed,

@@ -1,6 +1,7 @@
 //! The words in which a scenario is told.
 
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub struct Plan {
     /// Nodes that are not started at the beginning.
     late: Vec<ActorId>,
     salt: u64,
+    /// Where the stores of nodes are; in memory without.
+    stores: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Plan {
@@ -58,7 +61,12 @@ impl Plan {
             only_honest: true,
             expectations: Vec::new(),
         };
-        Self { world, profile, goal, late: Vec::new(), salt: 0 }
+        Self { world, profile, goal, late: Vec::new(), salt: 0, stores: None }
+    }
+
+    /// Nodes have stores on disk, each in a folder of its own.
+    pub(super) fn keep_stores_in(&mut self, dir: &Path) {
+        self.stores = Some(dir.to_owned());
     }
 
     /// Everything is said: the world begins.
@@ -128,13 +136,21 @@ impl Plan {
 
     /// A fresh node.
     pub fn node(&mut self) -> ActorId {
-        let store = SimStore::Memory(MemoryStore::new(Arc::clone(&self.profile.params)));
-        self.node_on(store)
-    }
-
-    /// A fresh node over a store of its own.
-    pub fn node_on(&mut self, store: SimStore) -> ActorId {
-        self.add(Actor::Node(Box::new(SimNode::new(self.profile.clone(), store))))
+        let params = Arc::clone(&self.profile.params);
+        let on_disk = self.stores.as_ref().map(|dir| {
+            let dir = dir.join(self.world.actors.len().to_string());
+            SimStore::on_disk(&dir, Arc::clone(&params))
+        });
+        let (store, failure) = match on_disk {
+            Some(Ok(store)) => (store, None),
+            Some(Err(error)) => (SimStore::Memory(MemoryStore::new(params)), Some(error)),
+            None => (SimStore::Memory(MemoryStore::new(params)), None),
+        };
+        let id = self.add(Actor::Node(Box::new(SimNode::new(self.profile.clone(), store))));
+        if let Some(error) = failure {
+            self.world.violate(id, "a store opens", error.to_string());
+        }
+        id
     }
 
     /// A node that has a chain already.

@@ -1,6 +1,7 @@
 //! A scenario, and how it is run.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use super::plan::Plan;
@@ -26,6 +27,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// What it is about, in a line.
     pub about: &'static str,
+    /// One run takes as long as this many of another.
+    pub weight: u64,
     build: fn(&mut Plan),
 }
 
@@ -33,7 +36,19 @@ impl Scenario {
     /// A scenario; `build` says who takes part, what they have and what happens.
     #[must_use]
     pub const fn new(name: &'static str, about: &'static str, build: fn(&mut Plan)) -> Self {
-        Self { name, about, build }
+        Self { name, about, weight: 1, build }
+    }
+
+    /// The same scenario, one run of which takes as long as `weight` of others.
+    #[must_use]
+    pub const fn weighing(self, weight: u64) -> Self {
+        Self { weight, ..self }
+    }
+
+    /// With how many seeds it is run where others are with `runs`.
+    #[must_use]
+    pub fn runs(&self, runs: u64) -> u64 {
+        (runs / self.weight).max(runs.min(1))
     }
 }
 
@@ -47,6 +62,15 @@ impl fmt::Debug for Scenario {
 #[must_use]
 pub fn run(scenario: &Scenario, seed: u64) -> Outcome {
     play(scenario, seed, Plan::new(World::new(seed)))
+}
+
+/// Runs a scenario once, with nodes whose stores are on disk, in folders of `dir`. What happens is the same; what the
+/// store does is real, and so is each restart.
+#[must_use]
+pub fn run_on_disk(scenario: &Scenario, seed: u64, dir: &Path) -> Outcome {
+    let mut plan = Plan::new(World::new(seed));
+    plan.keep_stores_in(dir);
+    play(scenario, seed, plan)
 }
 
 /// Runs a scenario once, with nodes that have a fault.

@@ -214,7 +214,8 @@ impl ScriptedPeer {
         let at = |height| self.chain.at(height).map(|index| block_packet(index, blocks));
         let Some(mut block) = at(height) else { return Vec::new() };
         self.served += 1;
-        if let (HeaderManners::FalseClaim(forged), Packet::Block(block)) = (&self.manners.headers, &mut block) {
+        if let (HeaderManners::FalseClaim(forged), Packet::Block(block)) = (&self.manners.headers, &mut block)
+        {
             self.forge(&mut block.0, *forged, blocks);
         }
         let (delay, block, copies) = match &self.manners.blocks {
@@ -223,7 +224,9 @@ impl ScriptedPeer {
             BlockManners::StallAfter(count) => (Duration::ZERO, (self.served <= *count).then_some(block), 1),
             BlockManners::Late(by) => (*by, Some(block), 1),
             BlockManners::Copies(count) => (Duration::ZERO, Some(block), *count),
-            BlockManners::Skip(every) => (Duration::ZERO, (self.served % every != 0).then_some(block), 1),
+            BlockManners::Skip(every) => {
+                (Duration::ZERO, (!self.served.is_multiple_of(*every)).then_some(block), 1)
+            }
             BlockManners::OtherBlocks => (Duration::ZERO, height.prev().and_then(at), 1),
             BlockManners::WrongBodies => {
                 let body = at(height.prev().unwrap_or_default());
@@ -239,7 +242,8 @@ impl ScriptedPeer {
         self.said += 1;
         let packet = match chatter {
             Chatter::SameHeaders => {
-                let first = self.chain.height().0.saturating_sub(MAX_HEADERS_PER_MESSAGE as u32);
+                let full = u32::try_from(MAX_HEADERS_PER_MESSAGE).unwrap_or(u32::MAX);
+                let first = self.chain.height().0.saturating_sub(full);
                 let headers = (first + 1..=self.chain.height().0)
                     .filter_map(|height| self.chain.at(Height(height)))
                     .map(|index| blocks.get(index).header)

@@ -1,6 +1,6 @@
 //! The store of a simulated node: in memory, or the real one on disk.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,8 +19,8 @@ const PRELOAD_BATCH: usize = 500;
 pub enum SimStore {
     /// As fast as memory; what a crash leaves behind is what the validator has done.
     Memory(MemoryStore),
-    /// LMDB.
-    Disk(Box<Chainstate>),
+    /// LMDB, in this folder.
+    Disk(Box<Chainstate>, PathBuf),
 }
 
 impl SimStore {
@@ -30,7 +30,23 @@ impl SimStore {
     /// [`NodeError::Store`].
     pub fn on_disk(dir: &Path, params: Arc<ChainParams>) -> Result<Self, NodeError> {
         let options = StoreOptions { check: Depth::Full, ..StoreOptions::default() };
-        Ok(Self::Disk(Box::new(Chainstate::open(dir, params, options).map_err(store_error)?)))
+        let chain = Chainstate::open(dir, params, options).map_err(store_error)?;
+        Ok(Self::Disk(Box::new(chain), dir.to_owned()))
+    }
+
+    /// What a restart finds: a store on disk is closed, opened and checked.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn reopen(self) -> Result<Self, NodeError> {
+        match self {
+            Self::Memory(store) => Ok(Self::Memory(store)),
+            Self::Disk(chain, dir) => {
+                let params = Arc::clone(chain.params());
+                drop(chain);
+                Self::on_disk(&dir, params)
+            }
+        }
     }
 
     /// The stored headers, parents first.
@@ -40,7 +56,7 @@ impl SimStore {
     pub fn headers(&self) -> Result<Vec<StoredHeader>, NodeError> {
         match self {
             Self::Memory(store) => Ok(store.headers().to_vec()),
-            Self::Disk(store) => store.reader().headers().collect::<Result<_, _>>().map_err(store_error),
+            Self::Disk(store, _) => store.reader().headers().collect::<Result<_, _>>().map_err(store_error),
         }
     }
 
@@ -49,7 +65,7 @@ impl SimStore {
     pub fn has_body(&self, hash: &BlockHash) -> bool {
         match self {
             Self::Memory(store) => store.has_body(hash),
-            Self::Disk(store) => store.reader().has_block(hash).unwrap_or(false),
+            Self::Disk(store, _) => store.reader().has_block(hash).unwrap_or(false),
         }
     }
 
@@ -78,7 +94,7 @@ impl SimStore {
     fn inner(&mut self) -> &mut dyn BlockStore {
         match self {
             Self::Memory(store) => store,
-            Self::Disk(store) => store.as_mut(),
+            Self::Disk(store, _) => store.as_mut(),
         }
     }
 }
@@ -87,7 +103,7 @@ impl BlockStore for SimStore {
     fn tip(&self) -> (Height, BlockHash) {
         match self {
             Self::Memory(store) => store.tip(),
-            Self::Disk(store) => BlockStore::tip(store.as_ref()),
+            Self::Disk(store, _) => BlockStore::tip(store.as_ref()),
         }
     }
 
@@ -102,7 +118,7 @@ impl BlockStore for SimStore {
     fn body(&self, hash: &BlockHash) -> Result<Option<Bytes>, StoreError> {
         match self {
             Self::Memory(store) => store.body(hash),
-            Self::Disk(store) => BlockStore::body(store.as_ref(), hash),
+            Self::Disk(store, _) => BlockStore::body(store.as_ref(), hash),
         }
     }
 

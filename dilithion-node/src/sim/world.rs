@@ -217,7 +217,7 @@ impl World {
 
     /// Makes the next thing happen. Returns false if nothing is left to happen.
     pub(super) fn advance(&mut self) -> bool {
-        let Some(happening) = self.queue.next() else { return false };
+        let Some(happening) = self.queue.pop() else { return false };
         match happening {
             Happening::Arrived(peer, end, packet) => self.arrive(peer, end, packet),
             Happening::Drained(peer, end) => self.drain(peer, end),

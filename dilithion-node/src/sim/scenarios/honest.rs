@@ -21,16 +21,14 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "ibd",
         "the documents' sync: ten nodes, 5000 blocks, 75 ms a hash on two threads",
         |plan| {
-            *plan.profile() = crate::sim::NodeProfile {
-                threads: 2,
-                time_per_hash: 75 * MILLISECOND,
-                ..plan.profile().clone()
-            };
+            plan.profile().threads = 2;
+            plan.profile().time_per_hash = 75 * MILLISECOND;
             let chain = plan.chain(5000);
             mesh(plan, &chain, 9);
             plan.within(600 * SECOND);
         },
-    ),
+    )
+    .weighing(40),
     Scenario::new("mining_network", "four nodes mine blocks in turn; all follow", |plan| {
         let nodes = ring(plan, 4);
         for round in 0..20_u32 {

@@ -11,20 +11,20 @@ const HONEST: Manners = Manners::HONEST;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("silent_peers", "peers that shake hands and say nothing more", |plan| {
-        besides(plan, 5, Manners { headers: HeaderManners::Silent, ..HONEST });
+        besides(plan, 5, &Manners { headers: HeaderManners::Silent, ..HONEST });
         plan.within(60 * SECOND);
     }),
     Scenario::new("dead_peers", "peers that do not even answer pings", |plan| {
-        besides(plan, 3, Manners { headers: HeaderManners::Silent, pongs: false, ..HONEST });
+        besides(plan, 3, &Manners { headers: HeaderManners::Silent, pongs: false, ..HONEST });
         plan.within(60 * SECOND);
     }),
     Scenario::new("stallers", "peers that serve some blocks and then none", |plan| {
         let served = plan.number(0..50);
-        besides(plan, 2, Manners { blocks: BlockManners::StallAfter(served), ..HONEST });
+        besides(plan, 2, &Manners { blocks: BlockManners::StallAfter(served), ..HONEST });
         plan.within(75 * SECOND);
     }),
     Scenario::new("height_liars", "peers that claim to be far ahead", |plan| {
-        besides(plan, 2, Manners { claims_height: Some(1_000_000), ..HONEST });
+        besides(plan, 2, &Manners { claims_height: Some(1_000_000), ..HONEST });
         plan.within(60 * SECOND);
     }),
     Scenario::new("height_misers", "a peer that claims to have nothing, and has everything", |plan| {
@@ -37,12 +37,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         plan.within(60 * SECOND);
     }),
     Scenario::new("wrong_bodies", "bodies that do not belong to their headers", |plan| {
-        besides(plan, 2, Manners { blocks: BlockManners::WrongBodies, ..HONEST });
+        besides(plan, 2, &Manners { blocks: BlockManners::WrongBodies, ..HONEST });
         plan.within(90 * SECOND);
     }),
     Scenario::new("false_claims", "a header that does not have the id that its child names", |plan| {
         let height = plan.number(1..300);
-        besides(plan, 1, Manners { headers: HeaderManners::FalseClaim(height), ..HONEST });
+        besides(plan, 1, &Manners { headers: HeaderManners::FalseClaim(height), ..HONEST });
         plan.within(90 * SECOND);
     }),
     Scenario::new(
@@ -103,12 +103,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         plan.lasts(30 * SECOND);
     }),
     Scenario::new("duplicate_blocks", "a peer that sends every block four times", |plan| {
-        besides(plan, 1, Manners { blocks: BlockManners::Copies(4), ..HONEST });
+        besides(plan, 1, &Manners { blocks: BlockManners::Copies(4), ..HONEST });
         plan.within(60 * SECOND);
     }),
     Scenario::new("unsolicited_blocks", "a peer that sends blocks that nobody asked for", |plan| {
         let often = Some((Chatter::Blocks, 20 * MILLISECOND));
-        besides(plan, 1, Manners { chatter: often, ..HONEST });
+        besides(plan, 1, &Manners { chatter: often, ..HONEST });
         plan.within(60 * SECOND);
     }),
     Scenario::new("repeated_headers", "a peer that answers all requests with its first headers", |plan| {
@@ -121,11 +121,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     }),
     Scenario::new("empty_answers", "a peer that claims blocks and answers with no headers", |plan| {
         let manners = Manners { headers: HeaderManners::Empty, claims_height: Some(10_000), ..HONEST };
-        besides(plan, 3, manners);
+        besides(plan, 3, &manners);
         plan.within(60 * SECOND);
     }),
     Scenario::new("inventory_flood", "ids of blocks that do not exist", |plan| {
-        besides(plan, 2, Manners { chatter: Some((Chatter::Inventory, 25 * MILLISECOND)), ..HONEST });
+        besides(plan, 2, &Manners { chatter: Some((Chatter::Inventory, 25 * MILLISECOND)), ..HONEST });
         plan.within(60 * SECOND);
     }),
     Scenario::new("invalid_block", "a heavier chain whose block claims too much subsidy", |plan| {
@@ -167,7 +167,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 ];
 
 /// An honest peer and some with these manners, all with the same 300 blocks, and a fresh node connected to all.
-fn besides(plan: &mut Plan, count: usize, manners: Manners) {
+fn besides(plan: &mut Plan, count: usize, manners: &Manners) {
     let chain = plan.chain(300);
     let (full, fresh) = (plan.peer(&chain), plan.node());
     for _ in 0..count {
