@@ -15,7 +15,7 @@ use crate::store::txn::RwTxn;
 use crate::store::utxo::{self, Coin, Coins};
 
 /// What a batch makes of one output.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Change {
     /// Whether the database may hold the output now, so that its removal has to be written.
     in_base: bool,
@@ -24,7 +24,7 @@ struct Change {
 }
 
 /// The UTXO set of the database with the changes of a batch of blocks on top.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Batch {
     changes: BTreeMap<CoinKey, Change>,
 }

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dilithion_pow::CompactTarget;
-use dilithion_wire::{ChainParams, Height};
+use dilithion_wire::{ChainParams, Height, Policy};
 
 use crate::batch::Batch;
 use crate::error::StoreError;
 use crate::integrity::{self, Depth};
 use crate::prune::MIN_PRUNE;
 use crate::reader::ChainReader;
+use crate::signature::SignatureCache;
 use crate::store::blocks;
 use crate::store::env::{DATA_FILE, Environment};
 use crate::store::headers::{self, StoredHeader};
@@ -37,11 +38,18 @@ pub struct StoreOptions {
     /// Keep bodies and undo records of so many of the last blocks only, at least [`MIN_PRUNE`]; all of them unless set.
     /// A store that was pruned stays so: what is gone does not come back when this is `None` again.
     pub prune: Option<u32>,
+    /// How many of the rules blocks have to keep; what the parameters of the network say unless set.
+    pub policy: Option<Policy>,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { map_size: DEFAULT_MAP_SIZE, check: Depth::Last(STARTUP_CHECK_BLOCKS), prune: None }
+        Self {
+            map_size: DEFAULT_MAP_SIZE,
+            check: Depth::Last(STARTUP_CHECK_BLOCKS),
+            prune: None,
+            policy: None,
+        }
     }
 }
 
@@ -53,6 +61,8 @@ impl Default for StoreOptions {
 pub struct Chainstate {
     pub(crate) store: Arc<Environment>,
     pub(crate) params: Arc<ChainParams>,
+    pub(crate) policy: Policy,
+    pub(crate) signatures: SignatureCache,
     pub(crate) tip: Tip,
     /// How many of the last blocks keep their bodies.
     pub(crate) prune: Option<u32>,
@@ -94,7 +104,10 @@ impl Chainstate {
             }
             None => store.write(|txn| connect_genesis(&tables, txn, &params))?,
         };
-        Ok(Self { store: Arc::new(store), params, tip, prune: options.prune, _lock: lock })
+        let policy = options.policy.unwrap_or(params.policy);
+        let signatures = SignatureCache::default();
+        let prune = options.prune;
+        Ok(Self { store: Arc::new(store), params, policy, signatures, tip, prune, _lock: lock })
     }
 
     /// A handle for reading, to clone and to send anywhere.
@@ -110,6 +123,17 @@ impl Chainstate {
     /// The parameters that blocks are checked against.
     pub const fn params(&self) -> &Arc<ChainParams> {
         &self.params
+    }
+
+    /// How many of the rules blocks have to keep.
+    pub const fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    /// Signatures that need not be verified again when a block brings them. Whoever verifies transactions before they are
+    /// in a block inserts them; connecting blocks does not.
+    pub const fn signature_cache(&self) -> &SignatureCache {
+        &self.signatures
     }
 }
 

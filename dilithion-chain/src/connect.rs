@@ -1,12 +1,20 @@
 //! Connecting blocks: a whole slice in one transaction.
+//!
+//! The writer checks block after block against the UTXO set, while the scripts of all of them are checked on the other
+//! cores. Only when all are done anything is written.
+
+use std::sync::{Mutex, PoisonError};
 
 use dilithion_pow::CompactTarget;
-use dilithion_wire::{BlockHash, ChainParams, Height};
+use dilithion_wire::{BlockHash, ChainParams, Height, Policy, Txid};
+use heed::RoTxn;
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::batch::Batch;
 use crate::chainstate::Chainstate;
 use crate::error::StoreError;
 use crate::prune;
+use crate::signature::SignatureCache;
 use crate::store::headers::{self, StoredHeader};
 use crate::store::heights::{self, ActiveBlock};
 use crate::store::metadata::{self, Tip};
@@ -14,7 +22,7 @@ use crate::store::tables::{Tables, put_numbered};
 use crate::store::txn::RwTxn;
 use crate::store::utxo::Coins;
 use crate::store::{blocks, undo};
-use crate::validate::{BlockError, Candidate, Context, Level, check_block, check_inputs};
+use crate::validate::{BlockError, Candidate, Context, Level, ScriptCheck, Spent, check_block, check_inputs};
 
 /// What became of a slice of blocks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +35,8 @@ pub struct ConnectOutcome {
     pub checkpointed: usize,
     /// How many of the connected ones were checked as [`Level::Full`].
     pub fully_validated: usize,
+    /// How many transactions of the connected ones had their scripts checked.
+    pub script_checks: usize,
 }
 
 /// A block that was connected.
@@ -54,15 +64,18 @@ impl Chainstate {
     /// Connects blocks on top of the tip, in order, in one durable transaction. If a block is refused, those before
     /// it are connected and the tip is the last of them.
     ///
+    /// Signatures are verified in parallel over all of the slice, on the rayon pool of the caller or else on the global
+    /// one; those in [`signature_cache`](Self::signature_cache) are not verified again.
+    ///
     /// The caller vouches for the ids: for `verified` candidates that the proof of work was computed, and for those
     /// at or below the last checkpoint that their header chain contains it.
     ///
     /// # Errors
     /// Only failures of the store; nothing is connected then. A refused block is part of the outcome.
     pub fn connect(&mut self, blocks: &[Candidate]) -> Result<ConnectOutcome, StoreError> {
-        let (tables, params, tip, keep) = (self.store.tables, &*self.params, self.tip, self.prune);
+        let (tables, keep) = (self.store.tables, self.prune);
         let (outcome, tip) = self.store.write(|txn| {
-            let mut connection = Connection { tables, params, tip, batch: Batch::default() };
+            let mut connection = self.connection(self.tip, Batch::default());
             let outcome = connection.connect_all(txn, blocks)?;
             let tip = connection.finish(txn)?;
             prune::step(&tables, txn, tip.height, keep)?;
@@ -71,87 +84,191 @@ impl Chainstate {
         self.tip = tip;
         Ok(outcome)
     }
+
+    /// Begins to connect blocks on top of `tip`, whose UTXO set is that of the store with `batch` on top.
+    pub(crate) fn connection(&self, tip: Tip, batch: Batch) -> Connection<'_> {
+        Connection {
+            tables: self.store.tables,
+            params: &self.params,
+            policy: self.policy,
+            known: &self.signatures,
+            tip,
+            batch,
+        }
+    }
 }
 
 /// A transaction in which blocks are being connected.
 pub(crate) struct Connection<'a> {
-    pub(crate) tables: Tables,
-    pub(crate) params: &'a ChainParams,
-    pub(crate) tip: Tip,
-    pub(crate) batch: Batch,
+    tables: Tables,
+    params: &'a ChainParams,
+    policy: Policy,
+    known: &'a SignatureCache,
+    tip: Tip,
+    batch: Batch,
 }
 
+/// A block that is valid as far as it was checked, and what writing it takes.
+struct Checked {
+    tip: Tip,
+    level: Level,
+    before: Coins,
+    script_checks: usize,
+}
+
+/// Position in the slice of the first block that breaks a rule, and the rule.
+type Refusal = (usize, BlockError);
+
+/// The first block, by position in the slice, whose scripts were found wrong, and the first transaction in it.
+#[derive(Default)]
+struct FirstFailure(Mutex<Option<((usize, usize), BlockError)>>);
+
 impl Connection<'_> {
+    /// Connects blocks until one is refused, which leaves no trace.
     pub(crate) fn connect_all(
         &mut self,
         txn: &mut RwTxn,
         blocks: &[Candidate],
     ) -> Result<ConnectOutcome, StoreError> {
-        let mut outcome = ConnectOutcome::default();
-        for candidate in blocks {
-            let (height, hash) = (self.tip.height.next(), candidate.hash);
-            match self.connect_one(txn, candidate, height)? {
-                Ok(level) => {
-                    outcome.connected.push(Connected { height, hash });
-                    match level {
-                        Level::Checkpointed => outcome.checkpointed = outcome.checkpointed.saturating_add(1),
-                        Level::Full => outcome.fully_validated = outcome.fully_validated.saturating_add(1),
-                    }
-                }
-                Err(error) => {
-                    outcome.failure = Some(Rejected { height, hash, error });
-                    break;
-                }
+        let txids: Vec<Vec<Txid>> = blocks.par_iter().map(|candidate| candidate.block.txids()).collect();
+        let (start, base) = (self.tip, self.batch.clone());
+        let (mut checked, mut refused) = self.check_all(txn, blocks, &txids)?;
+        if let Some((position, _)) = &refused
+            && *position < checked.len()
+        {
+            // Scripts further down were wrong: what was built on that block is taken back.
+            checked.truncate(*position);
+            self.batch = base;
+            for (checked, (candidate, txids)) in checked.iter().zip(blocks.iter().zip(&txids)) {
+                self.batch.connect(&candidate.block, txids, checked.tip.height, &checked.before);
             }
+        }
+        self.tip = checked.last().map_or(start, |checked| checked.tip);
+        let failure = refused.take().and_then(|(position, error)| {
+            let hash = blocks.get(position)?.hash;
+            Some(Rejected { height: self.tip.height.next(), hash, error })
+        });
+        let mut outcome = ConnectOutcome { failure, ..ConnectOutcome::default() };
+        for (checked, candidate) in checked.iter().zip(blocks) {
+            self.store(txn, candidate, checked)?;
+            outcome.count(checked);
         }
         Ok(outcome)
     }
 
-    /// Validates one block and applies it; a refused block leaves no trace.
-    fn connect_one(
+    /// Checks blocks until one is refused, and returns those before it, or some more if only its scripts were wrong, with
+    /// the position of the refused one. Nothing is written; the batch and the tip follow the blocks.
+    fn check_all(
         &mut self,
-        txn: &mut RwTxn,
+        txn: &RoTxn,
+        blocks: &[Candidate],
+        txids: &[Vec<Txid>],
+    ) -> Result<(Vec<Checked>, Option<Refusal>), StoreError> {
+        let (params, known) = (self.params, self.known);
+        let wrong_scripts = FirstFailure::default();
+        let mut checked = Vec::with_capacity(blocks.len());
+        let refused = rayon::in_place_scope(|scope| {
+            for (position, (candidate, txids)) in blocks.iter().zip(txids).enumerate() {
+                if wrong_scripts.is_before((position, 0)) {
+                    break;
+                }
+                let (block, scripts) = match self.check_one(txn, candidate, txids)? {
+                    Ok(valid) => valid,
+                    Err(error) => return Ok(Some((position, error))),
+                };
+                checked.push(block);
+                for (index, check) in scripts.into_iter().enumerate() {
+                    let wrong_scripts = &wrong_scripts;
+                    scope.spawn(move |_| {
+                        let place = (position, index);
+                        if !wrong_scripts.is_before(place)
+                            && let Err(error) = check.run(&candidate.block, params, Some(known))
+                        {
+                            wrong_scripts.note(place, error);
+                        }
+                    });
+                }
+            }
+            Ok::<_, StoreError>(None)
+        })?;
+        // Scripts are only looked at in blocks before one that is refused for something else.
+        Ok((checked, wrong_scripts.take().or(refused)))
+    }
+
+    /// Validates one block but for its scripts, and applies it to the batch; a refused block leaves no trace.
+    fn check_one(
+        &mut self,
+        txn: &RoTxn,
         candidate: &Candidate,
-        height: Height,
-    ) -> Result<Result<Level, BlockError>, StoreError> {
+        txids: &[Txid],
+    ) -> Result<Result<(Checked, Vec<ScriptCheck>), BlockError>, StoreError> {
+        let Candidate { hash, block, .. } = candidate;
+        let height = self.tip.height.next();
+        let context = Context { params: self.params, policy: self.policy, height, parent: self.tip.hash };
+        if let Err(error) = check_block(candidate, txids, &context) {
+            return Ok(Err(error));
+        }
+        let before = self.batch.state_before(block, txids, self.tables.utxo, txn)?;
+        let scripts = match check_inputs(block, txids, &before, &context) {
+            Ok(Spent { scripts, .. }) => scripts,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.batch.connect(block, txids, height, &before);
+        let work = self.tip.work.saturating_add(CompactTarget(block.header.bits).work());
+        self.tip = Tip { height, hash: *hash, work };
+        let checked = Checked { tip: self.tip, level: context.level(), before, script_checks: scripts.len() };
+        Ok(Ok((checked, scripts)))
+    }
+
+    /// Writes everything about a valid block but its coins.
+    fn store(&self, txn: &mut RwTxn, candidate: &Candidate, checked: &Checked) -> Result<(), StoreError> {
         let Candidate { hash, verified, block } = candidate;
-        let context = Context { params: self.params, height, parent: self.tip.hash };
-        let txids = block.txids();
-        if let Err(error) = check_block(candidate, &txids, &context) {
-            return Ok(Err(error));
-        }
-        let before = self.batch.state_before(block, &txids, self.tables.utxo, txn)?;
-        if let Err(error) = check_inputs(block, &txids, &before, &context) {
-            return Ok(Err(error));
-        }
-        self.batch.connect(block, &txids, height, &before);
+        let Tip { height, work, .. } = checked.tip;
         let header = StoredHeader { header: block.header, hash: *hash, height, verified: *verified };
-        self.store(txn, candidate, header, &before)?;
-        Ok(Ok(context.level()))
-    }
-
-    /// Writes everything about a valid block but its coins, and moves the tip.
-    fn store(
-        &mut self,
-        txn: &mut RwTxn,
-        candidate: &Candidate,
-        header: StoredHeader,
-        before: &Coins,
-    ) -> Result<(), StoreError> {
-        let work = self.tip.work.saturating_add(CompactTarget(header.header.bits).work());
-        let tip = Tip { height: header.height, hash: header.hash, work };
         let number = headers::insert(&self.tables, txn, header)?;
-        blocks::insert(self.tables.blocks, txn, number, &candidate.block)?;
-        put_numbered(self.tables.undo, txn, number, &undo::encode(before))?;
-        let active = ActiveBlock { number, hash: tip.hash, work };
-        heights::put(self.tables.heights, txn, tip.height, &active)?;
-        self.tip = tip;
-        Ok(())
+        blocks::insert(self.tables.blocks, txn, number, block)?;
+        put_numbered(self.tables.undo, txn, number, &undo::encode(&checked.before))?;
+        let active = ActiveBlock { number, hash: *hash, work };
+        heights::put(self.tables.heights, txn, height, &active)
     }
 
+    /// Writes the coins and the tip.
     pub(crate) fn finish(self, txn: &mut RwTxn) -> Result<Tip, StoreError> {
         self.batch.flush(self.tables.utxo, txn)?;
         metadata::put_tip(self.tables.metadata, txn, &self.tip)?;
         Ok(self.tip)
+    }
+}
+
+impl ConnectOutcome {
+    fn count(&mut self, checked: &Checked) {
+        self.connected.push(Connected { height: checked.tip.height, hash: checked.tip.hash });
+        let level = match checked.level {
+            Level::Checkpointed => &mut self.checkpointed,
+            Level::Full => &mut self.fully_validated,
+        };
+        *level = level.saturating_add(1);
+        self.script_checks = self.script_checks.saturating_add(checked.script_checks);
+    }
+}
+
+impl FirstFailure {
+    /// Whether something before this place failed.
+    fn is_before(&self, place: (usize, usize)) -> bool {
+        let first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        first.as_ref().is_some_and(|(first, _)| *first < place)
+    }
+
+    fn note(&self, place: (usize, usize), error: BlockError) {
+        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if first.as_ref().is_none_or(|(first, _)| place < *first) {
+            *first = Some((place, error));
+        }
+    }
+
+    /// The block that failed first, and why.
+    fn take(self) -> Option<Refusal> {
+        let first = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        first.map(|((position, _), error)| (position, error))
     }
 }

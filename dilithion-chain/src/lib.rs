@@ -38,14 +38,16 @@
 //! | `reader` | [`ChainReader`]: blocks, headers, coins, from any thread or process |
 //! | `integrity` | walking the stored chain, at start or on demand |
 //! | `digest` | count, total and hash of the UTXO set |
-//! | `validate` | the rules of a block, as pure functions |
+//! | [`validate`] | the rules of a block, as pure functions |
+//! | [`signature`] | what is signed, verifying it, and remembering what was verified |
 //! | `batch` | changes to the UTXO set, merged in memory over a batch |
 //! | `store` | tables, record layouts, the environment and its map, the directory lock |
 //!
-//! # What is not checked yet
+//! # What is checked
 //!
-//! Scripts and signatures, the expected `bits`, timestamps, lock times, fee floors and dust. That an id is the
-//! proof-of-work hash of its header and meets the target is proven by the header pipeline, before a block gets here.
+//! Everything that needs a body, or as little as the reference nodes check: [`Policy`]. Every rule is listed with its
+//! error and its test in `docs/validation.md` of the repository. That an id is the proof-of-work hash of its header and
+//! meets the target, the expected `bits` and block times are the header pipeline's business, before a block gets here.
 //!
 //! # Promises
 //!
@@ -68,6 +70,7 @@ mod prune;
 mod reader;
 mod reorg;
 mod repair;
+pub mod signature;
 mod store;
 pub mod validate;
 
@@ -81,7 +84,8 @@ pub use prune::MIN_PRUNE;
 pub use reader::{ChainReader, Headers};
 pub use reorg::{Reorg, ReorgError};
 pub use repair::Repaired;
+pub use signature::SignatureCache;
 pub use store::headers::StoredHeader;
 pub use store::metadata::Tip;
 pub use store::utxo::{Coin, UtxoView};
-pub use validate::{BlockError, Candidate, StructureError};
+pub use validate::{BlockError, Candidate, Policy, ScriptError, StructureError, TransactionError};

@@ -5,7 +5,7 @@ use dilithion_wire::{ChainParams, Height};
 
 use crate::batch::Batch;
 use crate::chainstate::Chainstate;
-use crate::connect::{Connected, Connection, Rejected};
+use crate::connect::{Connected, Rejected};
 use crate::disconnect::{active_block, check_reachable, disconnect_one};
 use crate::error::StoreError;
 use crate::prune;
@@ -89,7 +89,6 @@ impl Chainstate {
         if work <= start.work {
             return Err(ReorgError::NotMoreWork { fork, branch: work, active: start.work });
         }
-        let params = &*self.params;
         let changed = self.store.try_write(|txn| {
             check_reachable(&tables, txn, fork)?;
             let mut batch = Batch::default();
@@ -99,7 +98,7 @@ impl Chainstate {
                 disconnected.push(Connected { height: tip.height, hash: tip.hash });
                 tip = disconnect_one(&tables, txn, &mut batch, tip)?;
             }
-            let mut connection = Connection { tables, params, tip, batch };
+            let mut connection = self.connection(tip, batch);
             let outcome = connection.connect_all(txn, branch)?;
             if let Some(rejected) = outcome.failure {
                 return Ok(Err(rejected));

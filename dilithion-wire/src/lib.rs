@@ -138,6 +138,7 @@ pub use params::ChainFileError;
 pub use params::{
     AttestationParams, ChainParams, Checkpoint, ConsensusParams, DevFundParams, GenesisParams,
     MAINNET_MIN_PEER_VERSION, MAINNET_PROTOCOL_VERSION, MIN_PEER_VERSION, MikParams, PROTOCOL_VERSION,
+    Policy, TransactionParams,
 };
 pub use partial_block::PartialBlock;
 pub use reader::Reader;

@@ -1,6 +1,6 @@
 //! A block's place in the chain: its parent, its height, the checkpoints.
 
-use dilithion_wire::{BlockHash, ChainParams, Height};
+use dilithion_wire::{BlockHash, ChainParams, Height, Policy};
 
 use super::{BlockError, Candidate};
 
@@ -9,22 +9,29 @@ use super::{BlockError, Candidate};
 pub struct Context<'a> {
     /// Rules of the network.
     pub params: &'a ChainParams,
+    /// How many of them are enforced.
+    pub policy: Policy,
     /// Height that the block would have.
     pub height: Height,
     /// Id of the block below.
     pub parent: BlockHash,
 }
 
-/// How much of a block is checked.
+/// How much of a block is checked for its height; how much of that, says the [`Policy`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// At or below the last checkpoint: parent, checkpoint ids, merkle root, structure, inputs exist.
     Checkpointed,
-    /// Above it: also that the id is proven, values, maturity and the coinbase's claim.
+    /// Above it: also that the id is proven, the rules for transactions, values, scripts and the coinbase's claim.
     Full,
 }
 
 impl Context<'_> {
+    /// Whether all rules are enforced: the policy is strict, and no checkpoint vouches for the block.
+    pub fn enforces_all(&self) -> bool {
+        self.policy == Policy::Strict && self.level() == Level::Full
+    }
+
     /// The level of this height. Whoever hands over a block at or below the last checkpoint vouches that the header
     /// chain it belongs to contains the checkpoint.
     pub fn level(&self) -> Level {

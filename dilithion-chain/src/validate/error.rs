@@ -2,6 +2,8 @@
 
 use dilithion_wire::{Amount, BlockHash, Height, MerkleRoot, OutPoint, Txid};
 
+use super::TransactionError;
+
 /// The rule that a block breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -90,6 +92,26 @@ pub enum BlockError {
         /// Value of its outputs.
         outputs: Amount,
     },
+    /// A transaction breaks a rule that it would break in any other block, or on its own, as well.
+    #[error("transaction {txid}: {error}")]
+    Transaction {
+        /// The transaction.
+        txid: Txid,
+        /// The rule.
+        error: TransactionError,
+    },
+    /// The coinbase does not pay the development fund or the developers' reward.
+    #[error(
+        "the coinbase has no output or too small a one for the development's share of {required} (smallest: {paid:?})"
+    )]
+    DevFund {
+        /// Key hash of the fund or of the reward.
+        payee: [u8; 20],
+        /// What each output to it is worth at least.
+        required: Amount,
+        /// The smallest output to it.
+        paid: Option<Amount>,
+    },
     /// The coinbase creates more than subsidy and fees.
     #[error("the coinbase claims {claimed}, allowed are {allowed}")]
     CoinbaseClaim {
@@ -121,6 +143,8 @@ impl BlockError {
             Self::ImmatureSpend { .. } => "bad-txns-premature-spend-of-coinbase",
             Self::InputValues { .. } => "bad-txns-inputvalues-outofrange",
             Self::InputsBelowOutputs { .. } => "bad-txns-in-belowout",
+            Self::Transaction { error, .. } => error.reject_reason(),
+            Self::DevFund { .. } => "bad-cb-devfund",
             Self::CoinbaseClaim { .. } => "bad-cb-amount",
             Self::Overwrite { .. } => "bad-txns-BIP30",
         }

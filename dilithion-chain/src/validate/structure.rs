@@ -25,12 +25,20 @@ pub(super) fn check_commitment(block: &Block, txids: &[Txid]) -> Result<(), Bloc
     }
 }
 
-/// Checks the shape of the block (spec: consensus §6, §7).
-pub(super) fn check_structure(block: &Block, params: &ChainParams) -> Result<(), StructureError> {
+/// Checks what a block must have to be one, whatever the policy.
+pub(super) fn check_is_block(block: &Block) -> Result<(), StructureError> {
     // The id of a block is the hash of 80 bytes; nothing would commit to a proof behind them.
     if block.vdf.is_some() {
         return Err(StructureError::DelayProof);
     }
+    if block.transactions.is_empty() {
+        return Err(StructureError::NoTransactions);
+    }
+    Ok(())
+}
+
+/// Checks the shape of the block (spec: consensus §6, §7).
+pub(super) fn check_structure(block: &Block, params: &ChainParams) -> Result<(), StructureError> {
     let (coinbase, others) = block.transactions.split_first().ok_or(StructureError::NoTransactions)?;
     let bytes = block.blob_len();
     let max = usize::try_from(params.consensus.max_block_bytes).unwrap_or(usize::MAX);
@@ -44,7 +52,8 @@ pub(super) fn check_structure(block: &Block, params: &ChainParams) -> Result<(),
     (0..).zip(&block.transactions).try_for_each(|(index, tx)| check_outputs(tx, index))
 }
 
-fn check_coinbase(tx: &Transaction, params: &ChainParams) -> Result<(), StructureError> {
+/// Checks the form of a coinbase: one input that spends nothing, with a script of a proper length.
+pub(super) fn check_coinbase(tx: &Transaction, params: &ChainParams) -> Result<(), StructureError> {
     let [input] = tx.inputs.as_slice() else { return Err(StructureError::NoCoinbase) };
     if !tx.is_coinbase() {
         return Err(StructureError::NoCoinbase);

@@ -1,104 +1,124 @@
-//! What the transactions of a block spend.
+//! Rules for a transaction wherever it is met: in a block, or on its own before it is in one (spec: consensus §6).
+//!
+//! The shape that also the fast path checks (inputs, outputs, their sum) is in `structure`.
 
-use std::collections::BTreeMap;
+use dilithion_wire::{Amount, Height, Transaction, TransactionParams, TxOut};
 
-use dilithion_wire::{Amount, Block, OutPoint, Transaction, Txid};
+use super::TransactionError;
+use super::script::{is_unspendable, paid_key_hash};
+use crate::store::utxo::Coin;
 
-use super::{BlockError, Context, Level, sum_in_range};
-use crate::store::tables::{CoinKey, coin_key};
-use crate::store::utxo::{Coin, UtxoView};
+/// Highest version in use; negative ones pass, as they do in the reference node (spec: consensus §6).
+const MAX_VERSION: i32 = 255;
+/// Most bytes of a transaction (spec: consensus §6).
+const MAX_BYTES: usize = 1_000_000;
+/// Most inputs of a transaction (spec: consensus §6).
+const MAX_INPUTS: usize = 10_000;
+/// Most outputs of a transaction (spec: consensus §6).
+const MAX_OUTPUTS: usize = 10_000;
+/// Lock times below are heights, the others are seconds since 1970 (spec: consensus §6).
+const LOCK_TIME_THRESHOLD: u32 = 500_000_000;
+/// A sequence number by which an input asks for no lock of any kind (spec: consensus §6).
+const SEQUENCE_FINAL: u32 = u32::MAX;
+/// First version whose sequence numbers may lock an input (BIP68; spec: consensus §6).
+const RELATIVE_LOCK_VERSION: i32 = 2;
+/// Bit of a sequence number that says it locks nothing (BIP68).
+const SEQUENCE_NO_LOCK: u32 = 1 << 31;
+/// Bit of a sequence number that says it counts time; the reference node does not check these (BIP68).
+const SEQUENCE_IN_TIME: u32 = 1 << 22;
+/// Bits of a sequence number that say for how many blocks (BIP68).
+const SEQUENCE_BLOCKS: u32 = 0xffff;
 
-/// The state inside a block: what its transactions so far made of the outputs they touched.
-struct Spends<'a> {
-    base: &'a dyn UtxoView,
-    /// `Some` for an output created so far, `None` for one that was spent.
-    touched: BTreeMap<CoinKey, Option<Coin>>,
+/// Checks what a transaction alone can answer. A coinbase may create outputs of any value, since the subsidy halves until
+/// it is dust itself.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub fn check_transaction(tx: &Transaction, rules: &TransactionParams) -> Result<(), TransactionError> {
+    if tx.version == 0 || tx.version > MAX_VERSION {
+        return Err(TransactionError::Version { version: tx.version });
+    }
+    let (inputs, outputs) = (tx.inputs.len(), tx.outputs.len());
+    if inputs > MAX_INPUTS {
+        return Err(TransactionError::TooManyInputs { count: inputs, max: MAX_INPUTS });
+    }
+    if outputs > MAX_OUTPUTS {
+        return Err(TransactionError::TooManyOutputs { count: outputs, max: MAX_OUTPUTS });
+    }
+    let bytes = tx.encoded_len();
+    if bytes > MAX_BYTES {
+        return Err(TransactionError::TooLarge { bytes, max: MAX_BYTES });
+    }
+    let coinbase = tx.is_coinbase();
+    tx.outputs.iter().enumerate().try_for_each(|(index, output)| check_output(output, index, coinbase, rules))
 }
 
-/// Checks that every input exists and is spent once, in the order of the transactions; above the last checkpoint also
-/// maturity and values. Returns the sum of the fees if it looked at values.
-pub(super) fn check_spends(
-    block: &Block,
-    txids: &[Txid],
-    coins: &dyn UtxoView,
-    context: &Context<'_>,
-) -> Result<Option<Amount>, BlockError> {
-    let full = context.level() == Level::Full;
-    let mut spends = Spends { base: coins, touched: BTreeMap::new() };
-    let mut fees = Amount(0);
-    for (index, (tx, txid)) in block.transactions.iter().zip(txids).enumerate() {
-        let coinbase = index == 0;
-        if !coinbase {
-            let spent = spends.spend(tx, txid)?;
-            if full {
-                check_maturity(&spent, txid, context)?;
-                let fee = fee(&spent, tx, txid)?;
-                fees = fees.checked_add(fee).ok_or(BlockError::InputValues { txid: *txid })?;
-            }
-        }
-        spends.create(tx, txid, coinbase, context)?;
+fn check_output(
+    output: &TxOut,
+    index: usize,
+    coinbase: bool,
+    rules: &TransactionParams,
+) -> Result<(), TransactionError> {
+    let unspendable = is_unspendable(&output.script_pubkey);
+    let worthless = coinbase || (unspendable && rules.unspendable_dust);
+    if output.value < rules.dust && !worthless {
+        return Err(TransactionError::Dust { index, value: output.value, min: rules.dust });
     }
-    Ok(full.then_some(fees))
+    if rules.key_hash_outputs_only && !unspendable && paid_key_hash(&output.script_pubkey).is_none() {
+        return Err(TransactionError::OutputScript { index });
+    }
+    Ok(())
 }
 
-impl Spends<'_> {
-    fn spend(&mut self, tx: &Transaction, txid: &Txid) -> Result<Vec<Coin>, BlockError> {
-        let mut spent = Vec::with_capacity(tx.inputs.len());
-        for input in &tx.inputs {
-            let outpoint = input.previous_output;
-            let coin = match self.touched.get_mut(&coin_key(&outpoint)) {
-                Some(coin) => coin.take().ok_or(BlockError::DoubleSpend { txid: *txid, outpoint })?,
-                None => {
-                    let coin = self.base.coin(&outpoint);
-                    coin.ok_or(BlockError::MissingInput { txid: *txid, outpoint })?.clone()
-                }
-            };
-            self.touched.insert(coin_key(&outpoint), None);
-            spent.push(coin);
-        }
-        Ok(spent)
+/// Checks that a transaction may be in a block of this height and time. The reference node compares lock times with the
+/// clock; the time of the block is the same for everybody, and no later than any clock that built the block.
+///
+/// # Errors
+/// [`TransactionError::NotFinal`].
+pub fn check_final(tx: &Transaction, height: Height, time: u32) -> Result<(), TransactionError> {
+    let lock_time = tx.lock_time;
+    let reached = if lock_time < LOCK_TIME_THRESHOLD { lock_time <= height.0 } else { lock_time <= time };
+    if reached || tx.inputs.iter().all(|input| input.sequence == SEQUENCE_FINAL) {
+        return Ok(());
     }
-
-    fn create(
-        &mut self,
-        tx: &Transaction,
-        txid: &Txid,
-        coinbase: bool,
-        context: &Context<'_>,
-    ) -> Result<(), BlockError> {
-        for (index, output) in (0..).zip(&tx.outputs) {
-            let outpoint = OutPoint { txid: *txid, index };
-            let key = coin_key(&outpoint);
-            // Without the rule a repeated transaction replaces the outputs of the earlier one.
-            let unspent =
-                self.touched.get(&key).map_or_else(|| self.base.coin(&outpoint).is_some(), Option::is_some);
-            if context.params.consensus.bip30 && unspent {
-                return Err(BlockError::Overwrite { outpoint });
-            }
-            let coin = Coin { output: output.clone(), height: context.height, coinbase };
-            self.touched.insert(key, Some(coin));
-        }
-        Ok(())
-    }
+    Err(TransactionError::NotFinal { lock_time, height, time })
 }
 
-/// A coinbase's outputs may be spent once they are `coinbase_maturity` blocks old (spec: consensus §6).
-fn check_maturity(spent: &[Coin], txid: &Txid, context: &Context<'_>) -> Result<(), BlockError> {
-    let required = context.params.consensus.coinbase_maturity;
-    for coin in spent.iter().filter(|coin| coin.coinbase) {
-        let age = context.height.0.saturating_sub(coin.height.0);
-        if age < required {
-            return Err(BlockError::ImmatureSpend { txid: *txid, created: coin.height, age, required });
+/// Checks that no input is still locked by its sequence number in a block of this height. `spent` are the outputs that the
+/// inputs spend, in order.
+///
+/// # Errors
+/// [`TransactionError::RelativeLock`].
+pub fn check_relative_locks(
+    tx: &Transaction,
+    spent: &[Coin],
+    height: Height,
+    rules: &TransactionParams,
+) -> Result<(), TransactionError> {
+    if !rules.relative_locks || tx.version < RELATIVE_LOCK_VERSION {
+        return Ok(());
+    }
+    for (input, (sequence, coin)) in tx.inputs.iter().map(|input| input.sequence).zip(spent).enumerate() {
+        let age = height.0.saturating_sub(coin.height.0);
+        let required = sequence & SEQUENCE_BLOCKS;
+        if sequence & (SEQUENCE_NO_LOCK | SEQUENCE_IN_TIME) == 0 && required > age {
+            return Err(TransactionError::RelativeLock { input, age, required });
         }
     }
     Ok(())
 }
 
-/// Value of the inputs minus value of the outputs.
-fn fee(spent: &[Coin], tx: &Transaction, txid: &Txid) -> Result<Amount, BlockError> {
-    let inputs = sum_in_range(spent.iter().map(|coin| &coin.output));
-    let inputs = inputs.ok_or(BlockError::InputValues { txid: *txid })?;
-    // The structure check has shown that this sum is in range.
-    let outputs = sum_in_range(&tx.outputs).unwrap_or(Amount::MAX_MONEY);
-    inputs.checked_sub(outputs).ok_or(BlockError::InputsBelowOutputs { txid: *txid, inputs, outputs })
+/// Checks what a transaction pays.
+///
+/// # Errors
+/// [`TransactionError::FeeTooLow`] or [`TransactionError::FeeTooHigh`].
+pub fn check_fee(tx: &Transaction, fee: Amount, rules: &TransactionParams) -> Result<(), TransactionError> {
+    let min = rules.fee_floor(tx.encoded_len());
+    if fee < min {
+        return Err(TransactionError::FeeTooLow { fee, min });
+    }
+    if fee > rules.max_fee {
+        return Err(TransactionError::FeeTooHigh { fee, max: rules.max_fee });
+    }
+    Ok(())
 }

@@ -5,7 +5,8 @@ use thiserror::Error;
 
 use super::{
     AttestationParams, ChainParams, Checkpoint, ConsensusParams, DevFundParams, GenesisParams,
-    MAX_FUTURE_SECONDS, MAX_REORG_DEPTH, MIN_PEER_VERSION, MikParams, PROTOCOL_VERSION,
+    MAX_FUTURE_SECONDS, MAX_REORG_DEPTH, MIN_PEER_VERSION, MikParams, PROTOCOL_VERSION, Policy,
+    TransactionParams,
 };
 use crate::amount::Amount;
 use crate::height::Height;
@@ -36,6 +37,7 @@ impl ChainParams {
     /// * `protocol_version` and `min_peer_version`, 70001 each; `version_carries_genesis`, false;
     /// * `seeds`, `dns_seeds`, `[[checkpoints]]`, and the sections `[dev_fund]`, `[mik]`, `[attestation]`;
     /// * `consensus.max_future_seconds`, 7200, `consensus.max_reorg_depth`, 100, and the keys of `[consensus]` for the later difficulty rules;
+    /// * `policy`, "strict"; `[transactions]` and each key in it: mainnet's with `[mik]`, else the testnet's;
     /// * `[limits]` and each key in it: mainnet's script sizes with `[mik]`, whose data is in scripts, else the
     ///   testnet's; `consensus.max_block_bytes` for the size of a block's transactions.
     ///
@@ -74,6 +76,10 @@ struct ChainFile {
     #[serde(default)]
     checkpoints: Vec<Checkpoint>,
     #[serde(default)]
+    policy: Policy,
+    #[serde(default)]
+    transactions: TransactionsSection,
+    #[serde(default)]
     limits: LimitsSection,
     dev_fund: Option<DevFundParams>,
     mik: Option<MikParams>,
@@ -87,6 +93,20 @@ struct LimitsSection {
     max_script_sig: Option<usize>,
     max_script_pubkey: Option<usize>,
     max_coinbase_script: Option<usize>,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TransactionsSection {
+    min_fee: Option<Amount>,
+    base_fee: Option<Amount>,
+    fee_per_byte: Option<Amount>,
+    max_fee: Option<Amount>,
+    dust: Option<Amount>,
+    unspendable_dust: Option<bool>,
+    key_hash_outputs_only: Option<bool>,
+    relative_locks: Option<bool>,
+    pushed_signatures: Option<bool>,
 }
 
 impl ChainFile {
@@ -118,6 +138,10 @@ impl ChainFile {
                 return wrong(key, "is more money than there is");
             }
         }
+        let transactions = self.transactions();
+        if transactions.min_fee > transactions.max_fee {
+            return wrong("transactions.min_fee", "is above max_fee");
+        }
         if !self.checkpoints.is_sorted_by(|low, high| low.height < high.height) {
             return wrong("checkpoints", "are not in ascending order of height");
         }
@@ -129,6 +153,7 @@ impl ChainFile {
 
     fn into_params(self) -> ChainParams {
         let limits = self.limits();
+        let transactions = self.transactions();
         ChainParams {
             name: self.name,
             magic: self.magic,
@@ -143,11 +168,29 @@ impl ChainFile {
             dns_seeds: self.dns_seeds,
             genesis: self.genesis,
             consensus: self.consensus,
+            transactions,
+            policy: self.policy,
             checkpoints: self.checkpoints,
             limits,
             dev_fund: self.dev_fund,
             mik: self.mik,
             attestation: self.attestation,
+        }
+    }
+
+    fn transactions(&self) -> TransactionParams {
+        let base = if self.mik.is_some() { TransactionParams::MAINNET } else { TransactionParams::TESTNET };
+        let given = &self.transactions;
+        TransactionParams {
+            min_fee: given.min_fee.unwrap_or(base.min_fee),
+            base_fee: given.base_fee.unwrap_or(base.base_fee),
+            fee_per_byte: given.fee_per_byte.unwrap_or(base.fee_per_byte),
+            max_fee: given.max_fee.unwrap_or(base.max_fee),
+            dust: given.dust.unwrap_or(base.dust),
+            unspendable_dust: given.unspendable_dust.unwrap_or(base.unspendable_dust),
+            key_hash_outputs_only: given.key_hash_outputs_only.unwrap_or(base.key_hash_outputs_only),
+            relative_locks: given.relative_locks.unwrap_or(base.relative_locks),
+            pushed_signatures: given.pushed_signatures.unwrap_or(base.pushed_signatures),
         }
     }
 

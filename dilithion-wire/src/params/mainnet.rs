@@ -5,7 +5,7 @@ use super::{
     AttestationParams, BLOCK_TIME, COINBASE_MATURITY, ChainParams, Checkpoint, ConsensusParams,
     DevFundParams, EASIEST_BITS, GenesisParams, HALVING_INTERVAL, HARDEST_BITS, INITIAL_SUBSIDY,
     MAINNET_MIN_PEER_VERSION, MAINNET_PROTOCOL_VERSION, MAX_FUTURE_SECONDS, MAX_REORG_DEPTH, MikParams,
-    RANDOMX_KEY, RETARGET_INTERVAL,
+    Policy, RANDOMX_KEY, RETARGET_INTERVAL, TransactionParams,
 };
 use crate::hash::BlockHash;
 use crate::height::Height;
@@ -80,6 +80,8 @@ impl ChainParams {
                 hash: GENESIS,
             },
             consensus: consensus(),
+            transactions: TransactionParams::MAINNET,
+            policy: Policy::Strict,
             checkpoints: CHECKPOINTS
                 .map(|(height, hash)| Checkpoint { height: Height(height), hash })
                 .to_vec(),

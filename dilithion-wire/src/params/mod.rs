@@ -6,13 +6,17 @@ mod file;
 mod genesis;
 mod literal;
 mod mainnet;
+mod policy;
 mod regtest;
 mod testnet;
+mod transactions;
 
 pub use consensus::{AttestationParams, Checkpoint, ConsensusParams, DevFundParams, MikParams};
 #[cfg(feature = "chain-file")]
 pub use file::ChainFileError;
 pub use genesis::GenesisParams;
+pub use policy::Policy;
+pub use transactions::TransactionParams;
 
 use crate::amount::Amount;
 use crate::block::Block;
@@ -88,6 +92,10 @@ pub struct ChainParams {
     pub genesis: GenesisParams,
     /// Rules of the chain.
     pub consensus: ConsensusParams,
+    /// Rules for transactions.
+    pub transactions: TransactionParams,
+    /// How much of the rules is enforced unless a node says otherwise.
+    pub policy: Policy,
     /// Blocks that belong to the chain, by ascending height.
     pub checkpoints: Vec<Checkpoint>,
     /// Sizes of what travels.

@@ -4,7 +4,7 @@ use super::literal::block_hash;
 use super::{
     BLOCK_TIME, COINBASE_MATURITY, ChainParams, Checkpoint, ConsensusParams, EASIEST_BITS, GenesisParams,
     HALVING_INTERVAL, HARDEST_BITS, INITIAL_SUBSIDY, MAX_FUTURE_SECONDS, MAX_REORG_DEPTH, MIN_PEER_VERSION,
-    PROTOCOL_VERSION, RANDOMX_KEY, RETARGET_INTERVAL,
+    PROTOCOL_VERSION, Policy, RANDOMX_KEY, RETARGET_INTERVAL, TransactionParams,
 };
 use crate::hash::BlockHash;
 use crate::height::Height;
@@ -79,6 +79,8 @@ impl ChainParams {
                 timestamp_rules_height: None,
                 asert_half_life: None,
             },
+            transactions: TransactionParams::TESTNET,
+            policy: Policy::Strict,
             checkpoints: CHECKPOINTS
                 .map(|(height, hash)| Checkpoint { height: Height(height), hash })
                 .to_vec(),
