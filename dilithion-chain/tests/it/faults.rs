@@ -5,10 +5,7 @@ use std::path::Path;
 
 use std::sync::Arc;
 
-use dilithion_chain::{
-    COMMIT_TARGET, Candidate, Chainstate, CommitSize, MIN_PRUNE, ReorgError, StoreError, StoreOptions,
-    StoredHeader,
-};
+use dilithion_chain::{COMMIT_TARGET, Candidate, Chainstate, CommitSize, MIN_PRUNE, Policy, ReorgError, StoreError, StoreOptions, StoredHeader};
 use dilithion_wire::{Amount, Height};
 
 use crate::branches::branch;
@@ -108,7 +105,9 @@ fn pruning_is_part_of_the_transaction() {
 #[test]
 fn what_comes_and_goes_within_a_batch_is_never_written() {
     let (mut params, _) = recorded::first_500();
-    Arc::make_mut(&mut params).consensus.coinbase_maturity = 0;
+    let rules = Arc::make_mut(&mut params);
+    rules.consensus.coinbase_maturity = 0;
+    rules.policy = Policy::Reference; // nothing here is signed
     let mined = coinbase(1, Amount(50));
     let first = seal(params.genesis.hash, vec![mined.clone()], 1);
     let spender = spend(&[output(&mined, 0)], vec![Amount(20), Amount(30)]);

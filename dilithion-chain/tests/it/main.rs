@@ -7,6 +7,7 @@ mod care;
 mod crash;
 #[cfg(feature = "fault-injection")]
 mod faults;
+mod fixture;
 #[cfg(unix)]
 mod growth;
 #[cfg(unix)]
@@ -17,7 +18,12 @@ mod processes;
 mod recorded;
 mod reorg;
 mod rules;
+mod rules_policy;
+mod rules_scripts;
+mod rules_transactions;
+mod signer;
 mod store;
+mod vectors;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +38,7 @@ pub(crate) fn open(dir: &Path, params: &Arc<ChainParams>) -> Chainstate {
 
 /// Options for tests: a small map, and a full walk when opening.
 pub(crate) fn small() -> StoreOptions {
-    StoreOptions { map_size: 1 << 20, check: Depth::Full, prune: None }
+    StoreOptions { map_size: 1 << 20, check: Depth::Full, ..StoreOptions::default() }
 }
 
 /// Connects all blocks in slices, expecting each to be accepted.

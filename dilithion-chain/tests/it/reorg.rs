@@ -4,11 +4,13 @@ use std::iter;
 use std::path::Path;
 use std::sync::Arc;
 
-use dilithion_chain::{Candidate, Chainstate, Depth, MIN_PRUNE, ReorgError, StoreError, StoreOptions};
+use dilithion_chain::{
+    Candidate, Chainstate, Depth, MIN_PRUNE, Policy, ReorgError, StoreError, StoreOptions,
+};
 use dilithion_wire::{Amount, Block, ChainParams, Height, OutPoint};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 
-use crate::builder::{coinbase, output, seal, spend, subsidy};
+use crate::builder::{coinbase, nowhere, output, seal, spend, subsidy};
 use crate::model::Model;
 use crate::{digest, import, open, recorded, small};
 
@@ -20,7 +22,9 @@ fn model_digest(params: &ChainParams, blocks: &[Candidate]) -> String {
 #[test]
 fn a_repeated_coinbase_overwrites_and_undo_restores() {
     let (mut params, _) = recorded::first_500();
-    Arc::make_mut(&mut params).consensus.coinbase_maturity = 1;
+    let rules = Arc::make_mut(&mut params);
+    rules.consensus.coinbase_maturity = 1;
+    rules.policy = Policy::Reference; // nothing here is signed
     let repeated = coinbase(7, Amount(50));
     let first = seal(params.genesis.hash, vec![repeated.clone()], 1);
     let second = seal(first.hash, vec![repeated.clone()], 2);
@@ -143,7 +147,9 @@ struct Walk {
 impl Walk {
     fn new(dir: &Path, base: usize, prune: Option<u32>, random: u32) -> Self {
         let (mut params, mut blocks) = recorded::first_500();
-        Arc::make_mut(&mut params).consensus.coinbase_maturity = 0;
+        let rules = Arc::make_mut(&mut params);
+        rules.consensus.coinbase_maturity = 0;
+        rules.policy = Policy::Reference; // nothing here is signed
         blocks.truncate(base);
         let miner = Miner { params: (*params).clone(), random };
         let mut chain = Chainstate::open(dir, params, StoreOptions { prune, ..small() }).unwrap();
@@ -193,8 +199,8 @@ impl Walk {
                 let from = self.back(count);
                 let mut new = self.mine_on(from, self.blocks.len() - from + 1);
                 let last = new.last_mut().unwrap();
-                let greedy = coinbase(0, Amount(u64::MAX / 4));
-                *last = seal(last.block.header.prev_hash, vec![greedy], 0);
+                let bad = vec![coinbase(0, Amount(1)), spend(&[nowhere()], vec![Amount(1)])];
+                *last = seal(last.block.header.prev_hash, bad, 0);
                 let error = self.chain.reorg(Height(from.try_into().unwrap()), &new).unwrap_err();
                 assert!(matches!(error, ReorgError::Refused(_)), "{error}");
             }
