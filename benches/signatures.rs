@@ -16,9 +16,10 @@ use dilithion_wire::{
 use rayon::prelude::*;
 
 const PARAMS: &str = include_str!("../testdata/private.toml");
-/// Blocks that are connected in one go, each with so many transactions that the whole is a usual batch of a sync.
-const BLOCKS: u32 = 40;
+/// Blocks that are connected in one go, each with so many spends that the whole, of 8 MB, is a usual batch of a sync.
+const BLOCKS: u32 = 100;
 const SPENDS_PER_BLOCK: u32 = 15;
+/// What each spend pays.
 const FEE: u64 = 200_000;
 
 fn key_hash_script(key: &PqdsaKeyPair) -> Bytes {
@@ -55,7 +56,7 @@ fn chain(params: &ChainParams) -> Vec<Candidate> {
     let script = key_hash_script(&key);
     let coinbase =
         |height: u32, value| transaction(OutPoint::NULL, height.to_le_bytes().to_vec(), value, &script);
-    let share = params.consensus.initial_subsidy.0 / u64::from(SPENDS_PER_BLOCK);
+    let share = params.consensus.initial_subsidy.0 / u64::from(SPENDS_PER_BLOCK); // enough for all the fees
     let mut funding = coinbase(1, share);
     funding.outputs = vec![funding.outputs[0].clone(); SPENDS_PER_BLOCK as usize];
     let txid = funding.txid();

@@ -70,8 +70,8 @@ fn check_output(
     Ok(())
 }
 
-/// Checks that a transaction may be in a block of this height and time. The reference node compares lock times with the
-/// clock; the time of the block is the same for everybody, and no later than any clock that built the block.
+/// Checks that a transaction may be in a block of this height and time. The reference node compares lock times with its
+/// clock, which tells everybody something else; the time of the block is the same for all.
 ///
 /// # Errors
 /// [`TransactionError::NotFinal`].

@@ -56,6 +56,19 @@ fn the_fast_path_ends_at_the_checkpoint() {
     assert_eq!((outcome.failure, outcome.checkpointed, outcome.fully_validated), (None, 0, 1));
 }
 
+#[test]
+fn the_recorded_blocks_are_valid_strictly_signatures_included() {
+    let (params, blocks) = recorded::first_500();
+    assert_eq!(params.policy, Policy::Strict);
+    let dir = tempfile::tempdir().unwrap();
+    let mut chain = open(dir.path(), &params);
+    let outcome = chain.connect(&blocks).unwrap();
+    let spends = blocks.iter().map(|block| block.block.transactions.len() - 1).sum::<usize>();
+    assert!(spends > 100, "only {spends} transactions");
+    assert_eq!((outcome.failure, outcome.fully_validated, outcome.script_checks), (None, 500, spends));
+    assert_eq!(crate::digest(&chain), recorded::digest_at(500));
+}
+
 fn reference(params: &mut ChainParams) {
     params.policy = Policy::Reference;
 }

@@ -77,17 +77,17 @@ fn forms_of_input_scripts() {
         let signature = key().signature(tx, 0, CHAIN_ID);
         [&[0x4d, 0xed, 0x0c][..], &signature, &[0x4d, 0xa0, 0x07], key().public_key()].concat()
     };
-    let changes: [&dyn Fn(&Transaction) -> Vec<u8>; 6] = [
-        &|_| Vec::new(),
-        &|tx| tx.inputs[0].script_sig[..5264].to_vec(),
-        &|tx| [&tx.inputs[0].script_sig[..], &[0]].concat(),
-        &|tx| [&[0xec], &tx.inputs[0].script_sig[1..]].concat(),
-        &|tx| {
+    let changes: [fn(&Transaction) -> Vec<u8>; 6] = [
+        |_| Vec::new(),
+        |tx| tx.inputs[0].script_sig[..5264].to_vec(),
+        |tx| [&tx.inputs[0].script_sig[..], &[0]].concat(),
+        |tx| [&[0xec], &tx.inputs[0].script_sig[1..]].concat(),
+        |tx| {
             let mut script = tx.inputs[0].script_sig.to_vec();
             script[2 + SIGNATURE_BYTES] ^= 1; // the length of the key
             script
         },
-        &pushed,
+        pushed,
     ];
     for change in changes {
         let tx = with_script(&fixture, change);

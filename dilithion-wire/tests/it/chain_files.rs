@@ -1,6 +1,8 @@
 //! Chain files, good and bad.
 
-use dilithion_wire::{Amount, BlockHash, ChainFileError, ChainParams, Height, Limits};
+use dilithion_wire::{
+    Amount, BlockHash, ChainFileError, ChainParams, Height, Limits, Policy, TransactionParams,
+};
 
 fn testdata(name: &str) -> String {
     let path = format!("{}/../testdata/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -81,6 +83,24 @@ fn checkpoints_and_limits_can_be_added() {
     let twice = testdata("private.toml") + &more.replace("0x10", "5");
     let error = ChainParams::from_toml(&twice).unwrap_err();
     assert_eq!(error.to_string(), "`checkpoints` are not in ascending order of height");
+}
+
+#[test]
+fn rules_for_transactions_follow_the_era_unless_given() {
+    let plain = ChainParams::from_toml(&testdata("private.toml")).unwrap();
+    assert_eq!((plain.transactions, plain.policy), (TransactionParams::TESTNET, Policy::Strict));
+    let mainnet = ChainParams::from_toml(include_str!("../data/private-m.toml")).unwrap();
+    assert_eq!(mainnet.transactions, TransactionParams::MAINNET);
+    let more = "policy = \"reference\"\n".to_owned()
+        + &testdata("private.toml")
+        + "\n[transactions]\nfee_per_byte = 7\nrelative_locks = true\n";
+    let params = ChainParams::from_toml(&more).unwrap();
+    assert_eq!(params.policy, Policy::Reference);
+    let expected =
+        TransactionParams { fee_per_byte: Amount(7), relative_locks: true, ..TransactionParams::TESTNET };
+    assert_eq!(params.transactions, expected);
+    let error = ChainParams::from_toml(&more.replace("fee_per_byte = 7", "max_fee = 99_999")).unwrap_err();
+    assert_eq!(error.to_string(), "`transactions.min_fee` is above max_fee");
 }
 
 #[test]
