@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dilithion_chain::{Candidate, Chainstate, Depth, StoreOptions};
+use dilithion_chain::{Candidate, Chainstate, Depth, Policy, StoreOptions};
 use dilithion_node::records::RecordReader;
 use dilithion_wire::{
     Amount, Block, BlockHash, BlockHeader, ChainParams, Checkpoint, Encode, Height, MerkleRoot, OutPoint,
@@ -88,7 +88,8 @@ fn empty(params: &Arc<ChainParams>) -> (TempDir, Chainstate) {
 }
 
 fn open(dir: &Path, params: &Arc<ChainParams>, check: Depth) -> Chainstate {
-    let options = StoreOptions { check, ..StoreOptions::default() };
+    // Signatures would hide what the store costs; the bench `signatures` is about them.
+    let options = StoreOptions { check, policy: Some(Policy::Reference), ..StoreOptions::default() };
     Chainstate::open(dir, Arc::clone(params), options).expect("a store")
 }
 

@@ -5,7 +5,10 @@ use std::path::Path;
 
 use std::sync::Arc;
 
-use dilithion_chain::{COMMIT_TARGET, Candidate, Chainstate, CommitSize, MIN_PRUNE, Policy, ReorgError, StoreError, StoreOptions, StoredHeader};
+use dilithion_chain::{
+    COMMIT_TARGET, Candidate, Chainstate, CommitSize, MIN_PRUNE, Policy, ReorgError, StoreError,
+    StoreOptions, StoredHeader,
+};
 use dilithion_wire::{Amount, Height};
 
 use crate::branches::branch;
