@@ -99,8 +99,9 @@ impl BlockStore for MemoryStore {
         for candidate in blocks {
             let (tip, parent) = self.tip();
             let (height, hash) = (tip.next(), candidate.hash);
-            let context = Context { params: &self.params, height, parent };
-            if let Err(error) = validate_block(&candidate, &NoCoins, &context) {
+            let policy = self.params.policy;
+            let context = Context { params: &self.params, policy, height, parent };
+            if let Err(error) = validate_block(&candidate, &NoCoins, &context, None) {
                 outcome.failure = Some(Rejected { height, hash, error });
                 break;
             }
