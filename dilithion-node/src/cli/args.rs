@@ -65,6 +65,17 @@ pub enum Command {
         /// Compute the RandomX hash of every header again
         #[arg(long)]
         pow: bool,
+        /// If the store is damaged, cut it back to the last block up to which it is sound; no node may be running
+        #[arg(long)]
+        repair: bool,
+        #[command(flatten)]
+        /// The network and its data.
+        chain: ChainArgs,
+    },
+    /// Write a compact, consistent copy of the store into a new directory, also while a node runs
+    Backup {
+        /// The directory, which must not exist
+        dir: PathBuf,
         #[command(flatten)]
         /// The network and its data.
         chain: ChainArgs,
@@ -296,6 +307,9 @@ pub struct RunArgs {
     /// Stop, with exit code 0, once this block is connected
     #[arg(long, value_name = "N")]
     pub stop_at_height: Option<u32>,
+    /// Keep the bodies of this many blocks below the tip only (at least 288)
+    #[arg(long, value_name = "N")]
+    pub prune: Option<u32>,
     /// Log every message
     #[arg(long, short, conflicts_with = "quiet")]
     pub verbose: bool,
@@ -322,6 +336,7 @@ impl RunArgs {
         config.pow = self.pow;
         config.threads = self.threads;
         config.stop_at = self.stop_at_height.map(Height);
+        config.prune = self.prune;
         Ok(config)
     }
 }

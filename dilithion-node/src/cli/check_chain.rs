@@ -1,25 +1,46 @@
 //! `check-chain`: walks the store.
 
 use anyhow::{Context, ensure};
-use dilithion_chain::{ChainReader, Depth};
+use dilithion_chain::{ChainReader, Chainstate, Depth, StoreOptions};
 use dilithion_pow::{CompactTarget, PoolConfig, PowPool};
 use dilithion_wire::{BlockHash, BlockHeader, ChainParams, Height};
 
 use super::ChainArgs;
 use super::term::{ONE_OFF_POW, say};
-use crate::node::randomx;
+use crate::node::{NodeConfig, randomx};
 
 /// Headers hashed at a time.
 const CHUNK: u32 = 1024;
 
-pub(super) fn check_chain(pow: bool, chain: &ChainArgs) -> anyhow::Result<()> {
+pub(super) fn check_chain(pow: bool, repair: bool, chain: &ChainArgs) -> anyhow::Result<()> {
     let config = chain.node_config()?;
+    if repair {
+        self::repair(&config)?;
+    }
     let store = super::query::open_reader(&config)?;
     let verified = store.check_integrity(Depth::Full)?;
     if pow {
         check_pow(&config.params, &store)?;
     }
     say(&format!("Chain integrity verified: {} blocks", verified.blocks));
+    Ok(())
+}
+
+/// Cuts a damaged store back, and says so: blocks that were there are gone.
+fn repair(config: &NodeConfig) -> anyhow::Result<()> {
+    let repaired = Chainstate::repair(&config.chainstate_dir(), &config.params, StoreOptions::default())?;
+    match repaired.damage {
+        None => say("Nothing to repair"),
+        Some(damage) => {
+            let before =
+                repaired.from.map_or_else(|| "an unknown height".to_owned(), |from| format!("height {from}"));
+            say(&format!(
+                "Damaged: {damage}. The chain ended at {before} and ends at height {} now; \
+                 the blocks above are fetched again",
+                repaired.to
+            ));
+        }
+    }
     Ok(())
 }
 

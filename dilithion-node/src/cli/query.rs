@@ -1,5 +1,7 @@
 //! `query`: reads from the store.
 
+use std::path::Path;
+
 use anyhow::Context;
 use dilithion_chain::ChainReader;
 use dilithion_wire::Height;
@@ -7,7 +9,7 @@ use dilithion_wire::Height;
 use super::term::{say, say_json};
 use super::{ChainArgs, QueryWhat};
 use crate::json;
-use crate::node::NodeConfig;
+use crate::node::{CHAINSTATE_FOLDER, NodeConfig};
 
 pub(super) fn open_reader(config: &NodeConfig) -> anyhow::Result<ChainReader> {
     let path = config.chainstate_dir();
@@ -26,6 +28,17 @@ pub(super) fn query(what: &QueryWhat, chain: &ChainArgs) -> anyhow::Result<()> {
         QueryWhat::Latest => print_block(&store, store.tip()?.height)?,
         QueryWhat::UtxoDigest => say(&store.utxo_stats()?.to_string()),
     }
+    Ok(())
+}
+
+/// `backup`: a copy of the store that opens like any other.
+pub(super) fn backup(dir: &Path, chain: &ChainArgs) -> anyhow::Result<()> {
+    let store = open_reader(&chain.node_config()?)?;
+    let copy = dir.join(CHAINSTATE_FOLDER);
+    std::fs::create_dir(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    store.copy_to(&copy).with_context(|| format!("cannot copy the store into {}", copy.display()))?;
+    let tip = ChainReader::open(&copy)?.tip()?;
+    say(&format!("Copied {} blocks; use it with --datadir {}", tip.height.0 + 1, dir.display()));
     Ok(())
 }
 

@@ -246,8 +246,9 @@ impl Connection {
             Step::SendVersion => {
                 let now = self.shared.clock.now();
                 let height = self.shared.tip_height();
-                let version =
+                let mut version =
                     VersionMessage::new(&self.shared.params, self.peer.address, self.nonce, height, now.unix);
+                version.services = self.shared.services();
                 if let Err(error) = self.peer.send(&Message::Version(version)) {
                     tracing::warn!("[P2P] Failed to send version to peer {peer}");
                     return Err(error.into());

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use dilithion_chain::ChainReader;
-use dilithion_wire::{ChainParams, Height, Message, Misbehaviour, PeerId};
+use dilithion_wire::{ChainParams, Height, Message, Misbehaviour, PeerId, Services};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -55,6 +55,18 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn tip_height(&self) -> Height {
         Height(self.tip_height.load(Ordering::Relaxed))
+    }
+
+    /// What we offer: all blocks, or the last ones, if others were pruned. A store that cannot be read offers nothing.
+    pub(super) fn services(&self) -> Services {
+        match self.store.lowest_body() {
+            Ok(Height::GENESIS) => Services::NETWORK,
+            Ok(_) => Services::NETWORK_LIMITED,
+            Err(error) => {
+                tracing::error!("[P2P] Cannot read the store: {error}");
+                Services::default()
+            }
+        }
     }
 
     #[expect(

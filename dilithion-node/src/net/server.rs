@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dilithion_chain::ChainReader;
+use dilithion_chain::{ChainReader, StoreError};
 use dilithion_wire::{BlockHash, Command, Inventory, InventoryKind, RawMessage};
 use tokio::sync::mpsc;
 
@@ -32,7 +32,8 @@ async fn send_block(peer: &Peer, store: &ChainReader, hash: BlockHash) -> Result
     let payload = tokio::task::spawn_blocking(move || reader.block_payload(&hash)).await;
     match payload {
         Ok(Ok(Some(payload))) => peer.send_bulk(RawMessage { command: Command::BLOCK, payload }).await,
-        Ok(Ok(None)) => Ok(()),
+        // What was pruned is passed over like what we never had: our `version` says that we do not have all.
+        Ok(Ok(None) | Err(StoreError::Pruned { .. })) => Ok(()),
         Ok(Err(error)) => {
             tracing::error!("[P2P] Cannot read block {hash}: {error}");
             Ok(())

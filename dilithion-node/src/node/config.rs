@@ -36,6 +36,8 @@ pub struct NodeConfig {
     pub threads: Option<NonZeroUsize>,
     /// Connect no block above this height.
     pub stop_at: Option<Height>,
+    /// Keep the bodies of so many blocks below the tip only; `None` for all.
+    pub prune: Option<u32>,
     /// Opens connections; replaced in tests.
     pub dialer: Arc<dyn Dialer>,
     /// Computes ids; `None` for RandomX with the network's key. Nodes in one process can share one.
@@ -53,6 +55,7 @@ impl NodeConfig {
             pow: PowMode::Light,
             threads: None,
             stop_at: None,
+            prune: None,
             dialer: Arc::new(TcpDialer),
             hasher: None,
         }

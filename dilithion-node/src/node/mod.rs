@@ -125,7 +125,12 @@ impl Prepared {
         let tip = chain.tip();
         let last_checkpoint = params.last_checkpoint().map(|checkpoint| checkpoint.height);
         let coordinator = Coordinator::new(
-            CoordinatorConfig { stop_at: config.stop_at, last_checkpoint, ..CoordinatorConfig::default() },
+            CoordinatorConfig {
+                stop_at: config.stop_at,
+                last_checkpoint,
+                max_reorg_depth: params.consensus.max_reorg_depth,
+                ..CoordinatorConfig::default()
+            },
             headers,
             (tip.height, tip.hash),
         );
@@ -158,7 +163,8 @@ impl Prepared {
             Arc::clone(&config.dialer),
         ));
         let limits = config.params.limits;
-        let validator = ValidatorThread::spawn(chain, limits, handle.clone()).map_err(NodeError::Thread)?;
+        let validator = ValidatorThread::spawn(chain, limits, Arc::clone(&clock), handle.clone())
+            .map_err(NodeError::Thread)?;
         let parts = EngineParts {
             coordinator,
             clock,

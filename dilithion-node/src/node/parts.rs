@@ -18,7 +18,8 @@ use crate::random::random_u64;
 /// [`NodeError::Store`].
 pub fn open_chainstate(config: &NodeConfig) -> Result<Chainstate, NodeError> {
     let folder = config.chainstate_dir();
-    Chainstate::open(&folder, Arc::clone(&config.params), StoreOptions::default()).map_err(store_error)
+    let options = StoreOptions { prune: config.prune, ..StoreOptions::default() };
+    Chainstate::open(&folder, Arc::clone(&config.params), options).map_err(store_error)
 }
 
 fn store_error(error: StoreError) -> NodeError {

@@ -168,9 +168,12 @@ impl World {
 
     pub(super) fn on_stored(&mut self, id: ActorId, boot: u32) {
         let Some(node) = self.node_mut(id).filter(|node| node.boot == boot) else { return };
+        let (commit, block) = (node.profile.time_per_commit, node.profile.time_per_block);
         let Some(running) = node.running.as_mut() else { return };
         running.storing = false;
+        let blocks = u32::try_from(running.validator.next_batch_len()).unwrap_or(u32::MAX);
         let events = running.validator.step();
+        running.validator.took(commit + block * blocks);
         let tip = running.validator.store().tip().0;
         self.note(id, Note::Stored { tip });
         self.begin_storing(id);

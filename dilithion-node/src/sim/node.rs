@@ -132,7 +132,8 @@ impl SimNode {
             headers.restore(StoredHeader { header, hash, verified })?;
         }
         let last_checkpoint = params.last_checkpoint().map(|checkpoint| checkpoint.height);
-        let config = CoordinatorConfig { last_checkpoint, ..CoordinatorConfig::default() };
+        let max_reorg_depth = params.consensus.max_reorg_depth;
+        let config = CoordinatorConfig { last_checkpoint, max_reorg_depth, ..CoordinatorConfig::default() };
         #[cfg_attr(not(test), expect(unused_mut, reason = "tests put faults in"))]
         let mut coordinator = Coordinator::new(config, headers, store.tip());
         #[cfg(test)]

@@ -8,5 +8,5 @@ mod validator_thread;
 pub(crate) use engine::{Engine, EngineParts};
 pub use engine::{EngineHandle, StatusReceiver};
 pub use store::BlockStore;
-pub use validator::{BlockValidator, MAX_BATCH_BLOCKS, MAX_BATCH_BYTES};
+pub use validator::BlockValidator;
 pub(crate) use validator_thread::ValidatorThread;

@@ -2,18 +2,13 @@
 //! in a node, virtual time in the simulator.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
-use dilithion_chain::{BlockError, Candidate, StoreError, StoredHeader};
+use dilithion_chain::{BlockError, Candidate, CommitSize, StoreError, StoredHeader};
 use dilithion_wire::{Block, BlockHash, Height, Limits};
 
 use super::BlockStore;
 use crate::sync::{BlockFault, BlockToConnect, Body, Event, StoreJob};
-
-/// Blocks that share one write transaction at most. A commit costs an fsync, so more is faster; a kill loses at most
-/// this many, which are fetched again.
-pub const MAX_BATCH_BLOCKS: usize = 200;
-/// Payload bytes that share one write transaction at most, so that a batch of full blocks stays under a second.
-pub const MAX_BATCH_BYTES: usize = 8 << 20;
 
 /// Does the coordinator's work on a store.
 #[derive(Debug)]
@@ -21,6 +16,10 @@ pub struct BlockValidator<S> {
     store: S,
     limits: Limits,
     jobs: VecDeque<StoreJob>,
+    /// How many blocks share a transaction: a commit costs an fsync, so more is faster, and takes longer.
+    size: CommitSize,
+    /// Bytes of the blocks of the last step.
+    last_bytes: usize,
     /// Blocks of this generation and older no longer follow the tip.
     void_generation: Option<u64>,
     /// The store failed; nothing is written any more.
@@ -30,7 +29,15 @@ pub struct BlockValidator<S> {
 impl<S: BlockStore> BlockValidator<S> {
     /// A validator of blocks within `limits`.
     pub fn new(store: S, limits: Limits) -> Self {
-        Self { store, limits, jobs: VecDeque::new(), void_generation: None, failed: false }
+        Self {
+            store,
+            limits,
+            jobs: VecDeque::new(),
+            size: CommitSize::default(),
+            last_bytes: 0,
+            void_generation: None,
+            failed: false,
+        }
     }
 
     /// The store.
@@ -55,21 +62,36 @@ impl<S: BlockStore> BlockValidator<S> {
 
     /// How many blocks the next step would connect: those at the front of the queue that may share a transaction.
     pub fn next_batch_len(&self) -> usize {
-        let mut bytes = 0;
-        let fits = |job: &&StoreJob| match job {
-            StoreJob::Connect(block) if bytes < MAX_BATCH_BYTES => {
-                bytes += block.body.len();
-                true
+        self.next_batch().0
+    }
+
+    /// The blocks of the next step, and their bytes.
+    fn next_batch(&self) -> (usize, usize) {
+        let (mut blocks, mut bytes) = (0, 0_usize);
+        for job in &self.jobs {
+            let StoreJob::Connect(block) = job else { break };
+            if !self.size.has_room(blocks, bytes) {
+                break;
             }
-            _ => false,
-        };
-        self.jobs.iter().take(MAX_BATCH_BLOCKS).take_while(fits).count()
+            blocks += 1;
+            bytes = bytes.saturating_add(block.body.len());
+        }
+        (blocks, bytes)
+    }
+
+    /// Takes note of how long the last step took, so that the next transaction of blocks takes long enough to be worth
+    /// its fsync, and not so long that everything waits for it.
+    pub fn took(&mut self, time: Duration) {
+        if self.last_bytes > 0 {
+            self.size.record(self.last_bytes, time);
+        }
     }
 
     /// Does the next job, or as many blocks as share a transaction, and returns what to tell the coordinator.
     pub fn step(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
-        let batch = self.next_batch_len();
+        let (batch, bytes) = self.next_batch();
+        self.last_bytes = bytes;
         let blocks: Vec<BlockToConnect> = self
             .jobs
             .drain(..batch)

@@ -1,5 +1,6 @@
 //! The one thread that writes the store.
 
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 
@@ -7,6 +8,7 @@ use dilithion_chain::Chainstate;
 use dilithion_wire::Limits;
 
 use super::{BlockValidator, EngineHandle};
+use crate::clock::Clock;
 use crate::sync::StoreJob;
 
 /// A handle on the validator thread.
@@ -22,12 +24,17 @@ pub(crate) struct ValidatorGone;
 
 impl ValidatorThread {
     /// Starts the thread.
-    pub(crate) fn spawn(chain: Chainstate, limits: Limits, engine: EngineHandle) -> std::io::Result<Self> {
+    pub(crate) fn spawn(
+        chain: Chainstate,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+        engine: EngineHandle,
+    ) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel();
         let validator = BlockValidator::new(chain, limits);
         let thread = thread::Builder::new()
             .name("block-validator".to_owned())
-            .spawn(move || run(validator, &queue, &engine))?;
+            .spawn(move || run(validator, &queue, &*clock, &engine))?;
         Ok(Self { jobs, thread })
     }
 
@@ -44,7 +51,12 @@ impl ValidatorThread {
     }
 }
 
-fn run(mut validator: BlockValidator<Chainstate>, queue: &Receiver<StoreJob>, engine: &EngineHandle) {
+fn run(
+    mut validator: BlockValidator<Chainstate>,
+    queue: &Receiver<StoreJob>,
+    clock: &dyn Clock,
+    engine: &EngineHandle,
+) {
     loop {
         if validator.is_idle() {
             let Ok(job) = queue.recv() else { return };
@@ -52,8 +64,10 @@ fn run(mut validator: BlockValidator<Chainstate>, queue: &Receiver<StoreJob>, en
         }
         // What came meanwhile may share a transaction with it.
         queue.try_iter().for_each(|job| validator.push(job));
+        let began = clock.now().mono;
         for event in validator.step() {
             engine.send(event, None);
         }
+        validator.took(clock.now().mono.saturating_sub(began));
     }
 }

@@ -21,11 +21,8 @@ const IDLE_TICK: Duration = Duration::from_secs(1);
 /// A node that has completed its sync and has no more than this many blocks to fetch stays `COMPLETE`.
 const MAX_BEHIND_WHEN_COMPLETE: u32 = 10;
 
-/// The deepest fork that reference nodes follow (spec: consensus §0).
-pub const MAX_REORG_DEPTH: u32 = 100;
-
 /// What a coordinator is built from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct CoordinatorConfig {
     /// Limits of the block window.
     pub window: WindowConfig,
@@ -36,17 +33,6 @@ pub struct CoordinatorConfig {
     /// How many blocks a node that has completed its sync disconnects at most to follow a better chain; `None` for any
     /// number. Until then it has no chain that it could defend, and goes back as far as it takes.
     pub max_reorg_depth: Option<u32>,
-}
-
-impl Default for CoordinatorConfig {
-    fn default() -> Self {
-        Self {
-            window: WindowConfig::default(),
-            stop_at: None,
-            last_checkpoint: None,
-            max_reorg_depth: Some(MAX_REORG_DEPTH),
-        }
-    }
 }
 
 /// The state machine of initial block download (see the [module](super)).

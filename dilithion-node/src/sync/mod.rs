@@ -19,7 +19,7 @@ mod state;
 mod status;
 
 pub use bodies::Body;
-pub use coordinator::{Coordinator, CoordinatorConfig, MAX_REORG_DEPTH};
+pub use coordinator::{Coordinator, CoordinatorConfig};
 pub use event::{Action, BlockFault, BlockToConnect, Event, StoreJob};
 pub use failure::SyncFailure;
 pub use invariants::Broken;

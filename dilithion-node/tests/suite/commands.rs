@@ -47,6 +47,32 @@ fn import_query_check_and_export_agree_with_the_recording() {
     assert!(again.contains("501 known already"), "{again}");
 }
 
+#[test]
+fn a_backup_opens_like_the_store_it_was_taken_from() {
+    let dir = tempfile::tempdir().unwrap();
+    import_recorded(dir.path());
+    let copy = dir.path().join("copy");
+    let said = stdout_of(on_recorded_chain("backup", dir.path()).arg(&copy));
+    assert!(said.starts_with("Copied 501 blocks"), "{said}");
+    assert_eq!(query(&copy, &["utxo-digest"]), RECORDED_UTXO);
+    let again = on_recorded_chain("backup", dir.path()).arg(&copy).output().unwrap();
+    assert_eq!(again.status.code(), Some(1), "nothing is overwritten");
+}
+
+#[test]
+fn a_sound_store_is_not_repaired_and_a_torn_one_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    import_recorded(dir.path());
+    let said = stdout_of(on_recorded_chain("check-chain", dir.path()).arg("--repair"));
+    assert_eq!(said, "Nothing to repair\nChain integrity verified: 501 blocks");
+    let data = dir.path().join("chainstate").join("data.mdb");
+    let whole = fs::read(&data).unwrap();
+    fs::write(&data, &whole[..whole.len() / 2]).unwrap();
+    let torn = on_recorded_chain("check-chain", dir.path()).arg("--repair").output().unwrap();
+    assert_eq!(torn.status.code(), Some(1));
+    assert!(stderr_of(&torn).contains("page"), "{}", stderr_of(&torn));
+}
+
 /// The offset of a record in the file.
 fn offset_of(file: &[u8], height: u32) -> usize {
     let mut offset = 0;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::chain::MockChain;
 use crate::net::{Behaviour, Net, RefuseBody};
 use dilithion_node::sync::IbdState::{
-    BlocksDownload, BlocksValidate, Complete, Connecting, HeadersSync, Idle,
+    BlocksDownload, BlocksValidate, Complete, Connecting, Error, HeadersSync, Idle,
 };
 use dilithion_wire::{Height, PeerId};
 
@@ -291,4 +291,92 @@ fn a_peer_that_repeats_itself_is_not_asked_for_ever() {
     net.connect(B, Behaviour::Honest(chain.clone()));
     net.run();
     net.assert_synced_to(&chain);
+}
+
+/// Bug 157: a block of our own is validated and connected like any other, without peers too, and announced.
+#[test]
+fn bug_157_a_block_of_our_own_is_connected_and_announced() {
+    let chain = MockChain::new(20, 1);
+    let mut net = Net::new(&chain);
+    net.connect(A, Behaviour::Honest(chain.clone()));
+    net.run();
+    let longer = chain.extend(1, 2);
+    net.mine(&longer);
+    net.run_for(Duration::from_secs(5));
+    net.assert_synced_to(&longer);
+    assert_eq!(net.announced_to, [A]);
+    assert_eq!(net.coordinator.state(), Complete);
+
+    let alone = MockChain::new(1, 1);
+    let mut net = Net::new(&MockChain::new(0, 1));
+    net.mine(&alone);
+    net.run_for(Duration::from_secs(5));
+    net.assert_synced_to(&alone);
+    assert_eq!(net.coordinator.state(), Idle, "nobody is ahead");
+}
+
+/// Bugs 187 and 192: a running node stops at a fork that is too deep and says where; a new start goes back that far, and
+/// no further.
+#[test]
+fn bug_187_a_deep_fork_stops_a_running_node_and_not_a_starting_one() {
+    let common = MockChain::new(50, 1);
+    let ours = common.extend(150, 2);
+    let theirs = common.extend(200, 3);
+    let mut net = Net::with_reorg_limit(&ours, 100);
+    net.connect(A, Behaviour::Honest(ours.clone()));
+    net.run();
+    net.assert_synced_to(&ours);
+    net.connect(B, Behaviour::Honest(theirs.clone()));
+    net.run();
+    assert_eq!((net.coordinator.state(), net.tip()), (Error, ours.height()), "nothing is disconnected");
+    let reason = net.coordinator.status(Duration::ZERO).waiting_for;
+    assert!(reason.contains("at height 50, 150 blocks below our tip"), "{reason}");
+    assert!(reason.contains("restart"), "{reason}");
+
+    net.restart();
+    net.connect(C, Behaviour::Honest(theirs.clone()));
+    net.run();
+    net.assert_synced_to(&theirs);
+    assert_eq!(net.forks, [Height(50), Height(50)]);
+}
+
+/// Blocks of a branch that was left are not fetched again when the chain comes back to it.
+#[test]
+fn a_chain_that_comes_back_needs_no_second_download() {
+    let common = MockChain::new(20, 1);
+    let (first, second) = (common.extend(5, 2), common.extend(6, 3));
+    let back = first.extend(2, 2);
+    let mut net = Net::new(&common);
+    net.connect(A, Behaviour::Honest(first.clone()));
+    net.run();
+    net.connect(B, Behaviour::Honest(second.clone()));
+    net.run();
+    net.assert_synced_to(&second);
+    assert_eq!(net.blocks_requested, 31);
+    net.announce(A, back.clone());
+    net.run();
+    net.assert_synced_to(&back);
+    assert_eq!(net.blocks_requested, 33, "only the two new ones");
+}
+
+/// The state, what it waits for and how long it will take can be read at any time.
+#[test]
+fn the_status_tells_what_it_waits_for_and_how_long_it_takes() {
+    let chain = MockChain::new(1000, 1);
+    let mut net = Net::new(&chain);
+    net.slow_hashes = Some(Duration::from_millis(100));
+    let said = |net: &Net| net.coordinator.status(net.now()).waiting_for;
+    assert_eq!(said(&net), "waiting for a peer");
+    net.connect(A, Behaviour::Honest(chain.clone()));
+    net.run_until(|net| net.coordinator.state() == HeadersSync);
+    assert_eq!(said(&net), "waiting for headers from peer 1");
+    net.run_until(|net| net.tip() >= Height(400));
+    let status = net.coordinator.status(net.now());
+    assert_eq!(status.state, BlocksValidate, "all blocks are here");
+    assert!(status.waiting_for.starts_with("waiting for the proof of work of header"), "{status}");
+    let left = status.eta.expect("it moves").as_secs();
+    assert!((55..70).contains(&left), "600 hashes of 100 ms: {left} s");
+    assert!((9.0..11.0).contains(&status.rates.headers), "{:?}", status.rates);
+    net.run();
+    assert_eq!(net.coordinator.status(net.now()).eta, Some(Duration::ZERO));
 }

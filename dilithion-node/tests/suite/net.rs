@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
-use dilithion_headers::{HeadersConfig, HeadersManager, JobPriority};
+use dilithion_headers::{HeadersConfig, HeadersManager, JobPriority, StoredHeader};
 use dilithion_node::clock::Now;
 use dilithion_node::sync::{
     Action, BlockFault, BlockToConnect, Coordinator, CoordinatorConfig, Event, IbdState, StoreJob,
@@ -110,6 +110,9 @@ pub struct Net {
     /// Headers that the store has.
     stored: BTreeSet<BlockHash>,
     void_generation: Option<u64>,
+    config: CoordinatorConfig,
+    headers_config: HeadersConfig,
+    genesis: BlockHeader,
 }
 
 impl Net {
@@ -119,6 +122,12 @@ impl Net {
 
     pub fn with_stop_at(chain: &MockChain, height: Height) -> Self {
         Self::with_config(chain, CoordinatorConfig { stop_at: Some(height), ..CoordinatorConfig::default() })
+    }
+
+    /// That goes back by so many blocks at most, once it has been complete.
+    pub fn with_reorg_limit(chain: &MockChain, limit: u32) -> Self {
+        let config = CoordinatorConfig { max_reorg_depth: Some(limit), ..CoordinatorConfig::default() };
+        Self::with_config(chain, config)
     }
 
     /// With a checkpoint at this height of the chain.
@@ -150,9 +159,13 @@ impl Net {
 
     fn with_configs(chain: &MockChain, config: CoordinatorConfig, headers: HeadersConfig) -> Self {
         let genesis = (Height::GENESIS, chain.ids[0]);
-        let headers = HeadersManager::new(headers, chain.headers[0], chain.ids[0]);
+        let headers_config = headers;
+        let headers = HeadersManager::new(headers_config.clone(), chain.headers[0], chain.ids[0]);
         Self {
-            coordinator: Coordinator::new(config, headers, genesis),
+            coordinator: Coordinator::new(config.clone(), headers, genesis),
+            config,
+            headers_config,
+            genesis: chain.headers[0],
             events: VecDeque::new(),
             background: VecDeque::new(),
             peers: BTreeMap::new(),
@@ -192,6 +205,33 @@ impl Net {
         self.announced_to.clear();
         self.peers.insert(peer, Behaviour::Honest(chain));
         self.events.push_back(Event::Headers { peer, headers });
+    }
+
+    /// This node mines the tip of the chain.
+    pub fn mine(&mut self, chain: &MockChain) {
+        let header = *chain.headers.last().unwrap();
+        let payload = Bytes::copy_from_slice(&header.to_bytes());
+        self.events.push_back(Event::BlockMined { header, hash: chain.tip(), payload });
+    }
+
+    /// The node starts anew with the chain that it has connected; all connections are gone.
+    pub fn restart(&mut self) {
+        self.peers.clear();
+        self.events.clear();
+        let genesis = (self.connected[0], self.genesis);
+        let mut headers = HeadersManager::new(self.headers_config.clone(), genesis.1, genesis.0);
+        for hash in &self.connected[1..] {
+            let header = self.coordinator.headers().header(hash).expect("a connected block has a header");
+            headers.restore(StoredHeader { header, hash: *hash, verified: true }).unwrap();
+        }
+        self.coordinator = Coordinator::new(self.config.clone(), headers, self.tip_block());
+        self.states.push(IbdState::Idle);
+        self.void_generation = None;
+    }
+
+    /// The virtual time.
+    pub fn now(&self) -> Duration {
+        self.now
     }
 
     /// Runs until nothing happens any more but time passing.
