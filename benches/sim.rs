@@ -1,5 +1,7 @@
 //! The simulator, and the coordinator's own part of a change of states.
 
+#![expect(clippy::print_stdout, reason = "the ratio to real time is not criterion's business")]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -23,7 +25,9 @@ fn ten_nodes(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("sim");
     group.sample_size(10).measurement_time(Duration::from_secs(8));
     group.throughput(Throughput::Elements(run.events));
-    group.bench_function("ten nodes, 5000 blocks", |bencher| bencher.iter(|| sim::run(&scenario, black_box(1))));
+    group.bench_function("ten nodes, 5000 blocks", |bencher| {
+        bencher.iter(|| sim::run(&scenario, black_box(1)))
+    });
     group.finish();
 }
 

@@ -370,7 +370,7 @@ fn the_status_tells_what_it_waits_for_and_how_long_it_takes() {
     net.connect(A, Behaviour::Honest(chain.clone()));
     net.run_until(|net| net.coordinator.state() == HeadersSync);
     assert_eq!(said(&net), "waiting for headers from peer 1");
-    net.run_until(|net| net.tip() >= Height(400));
+    net.run_until(|net| net.coordinator.tip().0 >= Height(400));
     let status = net.coordinator.status(net.now());
     assert_eq!(status.state, BlocksValidate, "all blocks are here");
     assert!(status.waiting_for.starts_with("waiting for the proof of work of header"), "{status}");
