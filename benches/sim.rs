@@ -26,7 +26,7 @@ fn ten_nodes(criterion: &mut Criterion) {
     group.sample_size(10).measurement_time(Duration::from_secs(8));
     group.throughput(Throughput::Elements(run.events));
     group.bench_function("ten nodes, 5000 blocks", |bencher| {
-        bencher.iter(|| sim::run(&scenario, black_box(1)))
+        bencher.iter(|| sim::run(&scenario, black_box(1)));
     });
     group.finish();
 }

@@ -132,6 +132,7 @@ impl Coordinator {
             Event::HashFailed { reason } => self.failure = Some(SyncFailure::Hash { reason }),
             Event::Tick => self.on_tick(now, &mut out),
         }
+        self.progress.sample(now.mono, self.tip.0, self.headers.ready_height());
         if !(ticks && self.has(Mutation::CountBeforeTimeouts)) {
             self.advance(now, &mut out);
         }
@@ -276,7 +277,6 @@ impl Coordinator {
             self.request_blocks(now.mono, out);
         }
         self.check_block_timeouts(now.mono, out);
-        self.progress.sample(now.mono, self.tip.0, self.headers.ready_height());
         self.announce(now.mono, out);
     }
 
