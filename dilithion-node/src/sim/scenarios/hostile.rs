@@ -101,7 +101,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         plan.connect(fresh, flooder);
         plan.exempt(fresh);
         plan.lasts(30 * SECOND);
-    }),
+    })
+    .weighing(20),
     Scenario::new("duplicate_blocks", "a peer that sends every block four times", |plan| {
         besides(plan, 1, &Manners { blocks: BlockManners::Copies(4), ..HONEST });
         plan.within(60 * SECOND);
