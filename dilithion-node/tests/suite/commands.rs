@@ -252,3 +252,31 @@ fn the_demo_syncs_two_nodes_and_exits_with_0() {
     assert!(shown.contains(RECORDED_UTXO), "{shown}");
     assert!(shown.contains("blocks/s") && shown.contains("p99"), "{shown}");
 }
+
+/// `sim`: equal seeds give equal output, but for what depends on the machine.
+#[test]
+fn simulations_of_equal_seeds_print_the_same() {
+    let run = || {
+        let args = ["sim", "--scenario", "restarts", "--seed", "5", "--runs", "3", "--json"];
+        let said = stdout_of(program().args(args));
+        let mut json: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+        let fields = json.as_object_mut().unwrap();
+        let machine: Vec<String> = fields.keys().filter(|key| key.starts_with("wall_")).cloned().collect();
+        assert_eq!(machine, ["wall_events_per_second", "wall_seconds", "wall_speed_over_real_time"]);
+        machine.iter().for_each(|key| drop(fields.remove(key)));
+        (said.lines().next().unwrap().to_owned(), json)
+    };
+    let (first, second) = (run(), run());
+    assert_eq!(first, second);
+    assert_eq!((&first.1["runs"], &first.1["violations"]), (&Value::from(3), &Value::from(0)));
+    assert!(first.1["virtual_seconds"].as_f64().unwrap() > 10.0);
+}
+
+#[test]
+fn simulations_are_listed_and_unknown_ones_refused() {
+    let list = stdout_of(program().args(["sim", "--list"]));
+    assert!(list.lines().count() > 80 && list.contains("bug_166 "), "{list}");
+    let unknown = program().args(["sim", "--scenario", "nonsense"]).output().unwrap();
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(stderr_of(&unknown).contains("--list"));
+}
