@@ -36,6 +36,7 @@
 //! | `export` | a consistent copy of a store in use |
 //! | `headers` | headers ahead of the tip, and which of them are proven |
 //! | `reader` | [`ChainReader`]: blocks, headers, coins, from any thread or process |
+//! | `search` | a transaction by its id, the coins of a script |
 //! | `integrity` | walking the stored chain, at start or on demand |
 //! | `digest` | count, total and hash of the UTXO set |
 //! | [`validate`] | the rules of a block, as pure functions |
@@ -70,6 +71,7 @@ mod prune;
 mod reader;
 mod reorg;
 mod repair;
+mod search;
 pub mod signature;
 mod store;
 pub mod validate;
@@ -84,6 +86,7 @@ pub use prune::MIN_PRUNE;
 pub use reader::{ChainReader, Headers};
 pub use reorg::{Reorg, ReorgError};
 pub use repair::Repaired;
+pub use search::FoundTransaction;
 pub use signature::SignatureCache;
 pub use store::headers::StoredHeader;
 pub use store::metadata::Tip;

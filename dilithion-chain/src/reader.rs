@@ -32,7 +32,7 @@ const HEADERS_PER_READ: usize = 2000;
 /// is freed, and a writer that has to grow the map waits for them (other readers do not).
 #[derive(Debug, Clone)]
 pub struct ChainReader {
-    store: Arc<Environment>,
+    pub(crate) store: Arc<Environment>,
 }
 
 impl ChainReader {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use dilithion_wire::{Amount, Height, OutPoint, TxOut};
+use dilithion_wire::{Amount, Height, OutPoint, TxOut, Txid};
 use heed::RoTxn;
 
 use super::record::Fields;
@@ -12,6 +12,9 @@ use crate::error::StoreError;
 
 /// Bytes of a record before the script.
 const FIXED_BYTES: usize = 8 + 4 + 1;
+
+/// Bytes of a transaction's id, with which a key begins.
+const TXID_BYTES: usize = 32;
 
 /// An unspent output and where it came from (`Coin` of Bitcoin Core).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +67,7 @@ impl Coin {
     /// Appends the form that the UTXO digest is made of: txid, then little-endian index, value, height, coinbase
     /// flag, script length, and the script.
     pub(crate) fn write_digest_form(&self, key: &CoinKey, out: &mut Vec<u8>) {
-        let (txid, index) = key.split_at(32);
+        let (txid, index) = key.split_at(TXID_BYTES);
         let script = &self.output.script_pubkey;
         out.extend_from_slice(txid);
         out.extend(index.iter().rev());
@@ -75,6 +78,13 @@ impl Coin {
         out.extend_from_slice(&u32::try_from(script.len()).unwrap_or(u32::MAX).to_le_bytes());
         out.extend_from_slice(script);
     }
+}
+
+/// The output that a key stands for.
+pub(crate) fn outpoint(key: &CoinKey) -> OutPoint {
+    let (txid, index) = key.split_at(TXID_BYTES);
+    let txid = txid.first_chunk().map_or(Txid::ZERO, |bytes| Txid::from_bytes(*bytes));
+    OutPoint { txid, index: index.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes)) }
 }
 
 /// Looks up an unspent output.

@@ -21,6 +21,7 @@ mod rules;
 mod rules_policy;
 mod rules_scripts;
 mod rules_transactions;
+mod search;
 mod signer;
 mod store;
 mod vectors;
