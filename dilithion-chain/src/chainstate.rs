@@ -9,6 +9,7 @@ use dilithion_wire::{ChainParams, Height, Policy};
 use crate::batch::Batch;
 use crate::error::StoreError;
 use crate::integrity::{self, Depth};
+use crate::pending::DEFAULT_MAX_PENDING_BYTES;
 use crate::prune::MIN_PRUNE;
 use crate::reader::ChainReader;
 use crate::signature::SignatureCache;
@@ -18,10 +19,10 @@ use crate::store::headers::{self, StoredHeader};
 use crate::store::heights::{self, ActiveBlock};
 use crate::store::lock::DirLock;
 use crate::store::metadata::{self, Identity, Tip};
-use crate::store::pages;
 use crate::store::tables::Tables;
 use crate::store::txn::RwTxn;
 use crate::store::utxo::Coins;
+use crate::store::{pages, pending};
 
 /// Address space reserved for a new store. The file is only as long as what is in it, and the map doubles when full.
 pub const DEFAULT_MAP_SIZE: usize = 1 << 30;
@@ -40,6 +41,9 @@ pub struct StoreOptions {
     pub prune: Option<u32>,
     /// How many of the rules blocks have to keep; what the parameters of the network say unless set.
     pub policy: Option<Policy>,
+    /// Bytes of transactions that may be pending, [`DEFAULT_MAX_PENDING_BYTES`] unless set; what is more goes when the
+    /// store is opened.
+    pub max_pending_bytes: u64,
 }
 
 impl Default for StoreOptions {
@@ -49,6 +53,7 @@ impl Default for StoreOptions {
             check: Depth::Last(STARTUP_CHECK_BLOCKS),
             prune: None,
             policy: None,
+            max_pending_bytes: DEFAULT_MAX_PENDING_BYTES,
         }
     }
 }
@@ -66,6 +71,7 @@ pub struct Chainstate {
     pub(crate) tip: Tip,
     /// How many of the last blocks keep their bodies.
     pub(crate) prune: Option<u32>,
+    pub(crate) max_pending_bytes: u64,
     _lock: DirLock,
 }
 
@@ -106,8 +112,13 @@ impl Chainstate {
         };
         let policy = options.policy.unwrap_or(params.policy);
         let signatures = SignatureCache::default();
-        let prune = options.prune;
-        Ok(Self { store: Arc::new(store), params, policy, signatures, tip, prune, _lock: lock })
+        let StoreOptions { prune, max_pending_bytes, .. } = options;
+        let store = Arc::new(store);
+        let chain = Self { store, params, policy, signatures, tip, prune, max_pending_bytes, _lock: lock };
+        if chain.store.read(|txn| pending::stats(tables.pending, txn))?.bytes > max_pending_bytes {
+            chain.store.write(|txn| chain.pool(tip.height).trim(txn))?;
+        }
+        Ok(chain)
     }
 
     /// A handle for reading, to clone and to send anywhere.
@@ -130,8 +141,8 @@ impl Chainstate {
         self.policy
     }
 
-    /// Signatures that need not be verified again when a block brings them. Whoever verifies transactions before they are
-    /// in a block inserts them; connecting blocks does not.
+    /// Signatures that need not be verified again when a block brings them: those of all transactions that were
+    /// [`submit`](Self::submit)ted. Connecting blocks adds none.
     pub const fn signature_cache(&self) -> &SignatureCache {
         &self.signatures
     }

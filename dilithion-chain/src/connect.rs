@@ -62,7 +62,7 @@ pub struct Rejected {
 
 impl Chainstate {
     /// Connects blocks on top of the tip, in order, in one durable transaction. If a block is refused, those before
-    /// it are connected and the tip is the last of them.
+    /// it are connected and the tip is the last of them. What they include is no longer pending, nor what contradicts it.
     ///
     /// Signatures are verified in parallel over all of the slice, on the rayon pool of the caller or else on the global
     /// one; those in [`signature_cache`](Self::signature_cache) are not verified again.
@@ -78,6 +78,8 @@ impl Chainstate {
             let mut connection = self.connection(self.tip, Batch::default());
             let outcome = connection.connect_all(txn, blocks)?;
             let tip = connection.finish(txn)?;
+            let connected = blocks.iter().take(outcome.connected.len());
+            self.pool(tip.height).confirm(txn, connected.map(|candidate| &candidate.block))?;
             prune::step(&tables, txn, tip.height, keep)?;
             Ok((outcome, tip))
         })?;

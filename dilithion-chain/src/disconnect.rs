@@ -1,11 +1,12 @@
 //! Disconnecting blocks: back to any height in one transaction.
 
-use dilithion_wire::{BlockHash, Height};
+use dilithion_wire::{Block, BlockHash, Height};
 use heed::RoTxn;
 
 use crate::batch::Batch;
 use crate::chainstate::Chainstate;
 use crate::error::{Damage, IntegrityError, StoreError};
+use crate::pending::Returned;
 use crate::store::blocks;
 use crate::store::heights::{self, ActiveBlock};
 use crate::store::metadata::{self, Tip};
@@ -28,7 +29,8 @@ impl Chainstate {
 
     /// Takes all blocks above `height` off the active chain in one durable transaction, and returns them, highest
     /// first. Their headers and bodies stay stored, so that connecting them again needs no download. Whether going
-    /// back that far is allowed (depth, checkpoints) is for the caller to decide.
+    /// back that far is allowed (depth, checkpoints) is for the caller to decide. Their transactions are pending again, as
+    /// many as there is room for.
     ///
     /// # Errors
     /// [`StoreError::Integrity`] if an undo record or body is damaged, [`StoreError::Pruned`] if it is no longer stored
@@ -42,12 +44,18 @@ impl Chainstate {
             let mut tip = start;
             let mut batch = Batch::default();
             let mut disconnected = Vec::new();
+            let mut returned = Returned::new(self.max_pending_bytes);
             while tip.height > height {
                 disconnected.push((tip.height, tip.hash));
-                tip = disconnect_one(&tables, txn, &mut batch, tip)?;
+                let (below, block) = disconnect_one(&tables, txn, &mut batch, tip)?;
+                returned.add(block);
+                tip = below;
             }
             batch.flush(tables.utxo, txn)?;
             metadata::put_tip(tables.metadata, txn, &tip)?;
+            if tip != start {
+                self.pool(tip.height).rebuild(txn, returned)?;
+            }
             Ok((tip, disconnected))
         })?;
         self.tip = tip;
@@ -64,13 +72,13 @@ pub(crate) fn check_reachable(tables: &Tables, txn: &RoTxn, height: Height) -> R
     Ok(())
 }
 
-/// Takes `tip` off the chain and returns the tip below it.
+/// Takes `tip` off the chain and returns the tip below it, and the block.
 pub(crate) fn disconnect_one(
     tables: &Tables,
     txn: &mut RwTxn,
     batch: &mut Batch,
     tip: Tip,
-) -> Result<Tip, StoreError> {
+) -> Result<(Tip, Block), StoreError> {
     let active = active_block(tables, txn, tip.height)?;
     let height = tip.height.prev().ok_or(StoreError::AtGenesis)?;
     let below = active_block(tables, txn, height)?;
@@ -79,7 +87,7 @@ pub(crate) fn disconnect_one(
     batch.disconnect(&block, &block.txids(), removed);
     heights::delete(tables.heights, txn, tip.height)?;
     tables.undo.delete(txn, &number_key(active.number))?;
-    Ok(Tip { height, hash: below.hash, work: below.work })
+    Ok((Tip { height, hash: below.hash, work: below.work }, block))
 }
 
 /// The active chain's block at a height that the chain reaches.

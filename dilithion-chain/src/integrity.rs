@@ -11,7 +11,7 @@ use crate::error::{Damage, IntegrityError, StoreError};
 use crate::store::heights::{self, ActiveBlock};
 use crate::store::tables::{CoinKey, Tables, coin_key};
 use crate::store::utxo::{self, Coin, Coins};
-use crate::store::{blocks, headers, metadata};
+use crate::store::{blocks, headers, metadata, pending};
 
 /// How much of the chain to walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,8 @@ impl fmt::Display for Verified {
 }
 
 /// Walks the chain upwards to the tip: heights without gaps, links by stored hash, headers, chain work, bodies with
-/// their merkle roots, undo records with their checksums. No proof of work is computed.
+/// their merkle roots, undo records with their checksums; and whether the records of the pending pool
+/// agree with each other and with the UTXO set. No proof of work is computed.
 pub(crate) fn walk(tables: &Tables, txn: &RoTxn, depth: Depth) -> Result<Verified, StoreError> {
     let tip = check_ends(tables, txn)?;
     let count = tip.0.saturating_add(1);
@@ -63,6 +64,7 @@ pub(crate) fn walk(tables: &Tables, txn: &RoTxn, depth: Depth) -> Result<Verifie
     if let Some(coins) = coins {
         check_utxo(tables, txn, tip, &coins)?;
     }
+    pending::check(tables, txn)?;
     Ok(Verified { blocks })
 }
 

@@ -31,6 +31,7 @@
 //! | `disconnect` | going back to any height in one transaction |
 //! | `reorg` | changing over to another branch in one transaction |
 //! | `commit_size` | how much to connect in one transaction while a chain is imported |
+//! | `pending` | the pending pool: transactions that wait for a block |
 //! | `prune` | forgetting the bodies and undo records of old blocks |
 //! | `repair` | cutting a damaged store back to what is sound |
 //! | `export` | a consistent copy of a store in use |
@@ -55,6 +56,7 @@
 //! * One operation is one transaction, synced when the call returns. After a kill at any instant, or a loss of power,
 //!   tip, heights, undo records and UTXO set agree.
 //! * A block that is refused leaves no trace, and is refused by name ([`BlockError::reject_reason`]).
+//! * The pending pool changes with the chain, in the same transaction.
 //! * No read transaction outlives a call, so a slow caller never makes the file grow.
 
 mod batch;
@@ -67,6 +69,7 @@ mod error;
 mod export;
 mod headers;
 mod integrity;
+mod pending;
 mod prune;
 mod reader;
 mod reorg;
@@ -82,6 +85,7 @@ pub use connect::{ConnectOutcome, Connected, Rejected};
 pub use digest::UtxoStats;
 pub use error::{Damage, IntegrityError, StoreError};
 pub use integrity::{Depth, Verified};
+pub use pending::{Accepted, DEFAULT_MAX_PENDING_BYTES, PendingError, PendingTransactions};
 pub use prune::MIN_PRUNE;
 pub use reader::{ChainReader, Headers};
 pub use reorg::{Reorg, ReorgError};
@@ -90,5 +94,6 @@ pub use search::FoundTransaction;
 pub use signature::SignatureCache;
 pub use store::headers::StoredHeader;
 pub use store::metadata::Tip;
+pub use store::pending_transaction::{FeeRate, PendingStats, PendingTransaction};
 pub use store::utxo::{Coin, UtxoView};
 pub use validate::{BlockError, Candidate, Policy, ScriptError, StructureError, TransactionError};

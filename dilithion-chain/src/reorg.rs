@@ -8,6 +8,7 @@ use crate::chainstate::Chainstate;
 use crate::connect::{Connected, Rejected};
 use crate::disconnect::{active_block, check_reachable, disconnect_one};
 use crate::error::StoreError;
+use crate::pending::Returned;
 use crate::prune;
 use crate::store::metadata::Tip;
 use crate::validate::Candidate;
@@ -74,6 +75,9 @@ impl Chainstate {
     /// Replaces the blocks above `fork` by `branch`, whose first block builds on the block at that height, in one durable
     /// transaction. If a block of the branch is refused, nothing is changed at all.
     ///
+    /// What the blocks before brought and the branch does not is pending again if it is valid on the branch; of what is
+    /// pending, only that stays.
+    ///
     /// What is cheap to know is asked first: the depth, the checkpoints, and whether the branch has more work. The
     /// caller vouches for the ids as for [`connect`](Self::connect).
     ///
@@ -93,10 +97,13 @@ impl Chainstate {
             check_reachable(&tables, txn, fork)?;
             let mut batch = Batch::default();
             let mut disconnected = Vec::new();
+            let mut returned = Returned::new(self.max_pending_bytes);
             let mut tip = start;
             while tip.height > fork {
                 disconnected.push(Connected { height: tip.height, hash: tip.hash });
-                tip = disconnect_one(&tables, txn, &mut batch, tip)?;
+                let (below, block) = disconnect_one(&tables, txn, &mut batch, tip)?;
+                returned.add(block);
+                tip = below;
             }
             let mut connection = self.connection(tip, batch);
             let outcome = connection.connect_all(txn, branch)?;
@@ -104,6 +111,7 @@ impl Chainstate {
                 return Ok(Err(rejected));
             }
             let tip: Tip = connection.finish(txn)?;
+            self.pool(tip.height).rebuild(txn, returned)?;
             prune::step(&tables, txn, tip.height, keep)?;
             Ok(Ok((tip, Reorg { disconnected, connected: outcome.connected })))
         })?;

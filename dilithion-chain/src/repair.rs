@@ -36,7 +36,7 @@ impl Chainstate {
     /// Walks all of the store in `dir`, which nobody has open, and if it contradicts itself, cuts the chain back to the
     /// last block up to which everything is sound, in one transaction. Everything stored after that block goes, and the
     /// UTXO set is built anew from the blocks that stay. A pruned store has no such blocks: it goes back by its undo
-    /// records, or cannot be repaired.
+    /// records, or cannot be repaired. Nothing is pending afterwards.
     ///
     /// Say what was done: blocks that were there are gone.
     ///
@@ -76,6 +76,7 @@ impl Chainstate {
                 cut(&tables, txn, sound)?
             };
             metadata::put_tip(tables.metadata, txn, &tip)?;
+            tables.pending.clear(txn)?;
             // Repaired is what passes the walk that found the damage.
             integrity::walk(&tables, txn, Depth::Full)?;
             Ok(tip.height)
@@ -148,7 +149,7 @@ fn go_back(tables: &Tables, txn: &mut RwTxn, height: Height) -> Result<(), Store
     let mut tip = Tip { height: top, hash: active.hash, work: active.work };
     let mut batch = Batch::default();
     while tip.height > height {
-        tip = disconnect_one(tables, txn, &mut batch, tip)?;
+        (tip, _) = disconnect_one(tables, txn, &mut batch, tip)?;
     }
     batch.flush(tables.utxo, txn)
 }

@@ -10,7 +10,7 @@ use super::txn::RwTxn;
 use crate::error::{Damage, IntegrityError, StoreError};
 
 /// Bodies were decoded under the network's limits before they were stored; nothing is to be refused again.
-const STORED: Limits = Limits {
+pub(crate) const STORED: Limits = Limits {
     max_blob_bytes: usize::MAX,
     max_script_sig: usize::MAX,
     max_script_pubkey: usize::MAX,

@@ -98,6 +98,8 @@ pub(crate) struct Tables {
     pub(crate) index: Table,
     /// Facts about the whole store.
     pub(crate) metadata: Table,
+    /// The pending pool.
+    pub(crate) pending: Table,
 }
 
 impl Tables {
@@ -135,9 +137,9 @@ impl Tables {
     fn from_handles(handles: [Database<'static, Bytes, Bytes>; NAMES.len()]) -> Self {
         let mut names = NAMES.into_iter();
         let handles = handles.map(|database| Table { name: names.next().unwrap_or_default(), database });
-        // `messages` and `pending` hold the message pool; the chain only makes sure that they exist.
-        let [blocks, heights, headers, undo, utxo, index, metadata, _messages, _pending] = handles;
-        Self { blocks, heights, headers, undo, utxo, index, metadata }
+        // `messages` is there for programs that keep them; the chain only makes sure that it exists.
+        let [blocks, heights, headers, undo, utxo, index, metadata, _messages, pending] = handles;
+        Self { blocks, heights, headers, undo, utxo, index, metadata, pending }
     }
 }
 

@@ -157,7 +157,8 @@ impl BlockError {
     }
 }
 
-/// How a block or one of its transactions is malformed. `index` is the transaction's position in the block.
+/// How a block or one of its transactions is malformed. `index` is the transaction's position in the block, 0
+/// for one that is in none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StructureError {

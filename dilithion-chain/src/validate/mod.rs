@@ -23,13 +23,15 @@ mod structure;
 mod transaction;
 mod transaction_error;
 
-use dilithion_wire::{Amount, Block, BlockHash, TxOut, Txid};
+use dilithion_wire::{Amount, Block, BlockHash, ChainParams, Height, Transaction, TxOut, Txid};
 
 pub use context::{Context, Level};
 pub use dilithion_wire::Policy;
 pub use error::{BlockError, StructureError};
+pub(crate) use scripts::remember_scripts;
 pub use scripts::{ScriptCheck, check_scripts, run_script_checks};
 pub use spends::Spent;
+pub(crate) use spends::check_values;
 pub use transaction::{check_fee, check_final, check_relative_locks, check_transaction};
 pub use transaction_error::{ScriptError, TransactionError};
 
@@ -113,6 +115,21 @@ pub fn check_inputs(
         coinbase::check_dev_fund(block, context)?;
     }
     Ok(spent)
+}
+
+/// Checks all that a transaction alone can answer which is in no block yet: its shape, and whether a block of this height and
+/// time may include it. A coinbase is none of those.
+pub(crate) fn check_alone(
+    tx: &Transaction,
+    txid: &Txid,
+    height: Height,
+    time: u32,
+    params: &ChainParams,
+) -> Result<(), BlockError> {
+    structure::check_transaction_structure(tx, 0)?;
+    check_transaction(tx, &params.transactions)
+        .and_then(|()| check_final(tx, height, time))
+        .map_err(|error| BlockError::Transaction { txid: *txid, error })
 }
 
 /// The value of some outputs, unless one of them or the sum is above [`Amount::MAX_MONEY`] (spec: consensus §6).

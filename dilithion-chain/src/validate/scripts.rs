@@ -75,6 +75,16 @@ pub fn check_scripts(
     Ok(())
 }
 
+/// Remembers the signatures of a transaction whose scripts were checked.
+pub(crate) fn remember_scripts(tx: &Transaction, params: &ChainParams, known: &SignatureCache) {
+    let hash = SigningHash::of(tx);
+    for (input, txin) in (0_u32..).zip(&tx.inputs) {
+        if let Ok(proof) = Proof::read(&txin.script_sig, &params.transactions) {
+            known.insert(&hash.message(input, params.chain_id), proof.public_key, proof.signature);
+        }
+    }
+}
+
 fn check_input(
     script_sig: &[u8],
     script_pubkey: &[u8],

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dilithion_wire::{Amount, Block, OutPoint, Policy, Transaction, Txid};
+use dilithion_wire::{Amount, Block, ChainParams, Height, OutPoint, Policy, Transaction, Txid};
 
 use super::transaction::{check_fee, check_relative_locks};
 use super::{BlockError, Context, Level, ScriptCheck, sum_in_range};
@@ -45,7 +45,7 @@ pub(super) fn check_spends(
         if !coinbase {
             let spent = spends.spend(tx, txid)?;
             if full && strict {
-                let fee = check_values(tx, txid, &spent, context)?;
+                let fee = check_values(tx, txid, &spent, context.height, context.params)?;
                 let sum = fees.and_then(|fees| fees.checked_add(fee));
                 fees = Some(sum.ok_or(BlockError::InputValues { txid: *txid })?);
                 scripts.push(ScriptCheck::new(position, *txid, spent));
@@ -105,27 +105,27 @@ impl Spends<'_> {
     }
 }
 
-/// Checks locks, maturity, values and fee of a transaction, and returns the fee.
-fn check_values(
+/// Checks locks, maturity, values and fee of a transaction in a block of this height, and returns the fee.
+pub(crate) fn check_values(
     tx: &Transaction,
     txid: &Txid,
     spent: &[Coin],
-    context: &Context<'_>,
+    height: Height,
+    params: &ChainParams,
 ) -> Result<Amount, BlockError> {
-    let rules = &context.params.transactions;
+    let rules = &params.transactions;
     let refused = |error| BlockError::Transaction { txid: *txid, error };
-    check_maturity(spent, txid, context)?;
-    check_relative_locks(tx, spent, context.height, rules).map_err(refused)?;
+    check_maturity(spent, txid, height, params.consensus.coinbase_maturity)?;
+    check_relative_locks(tx, spent, height, rules).map_err(refused)?;
     let fee = fee(tx, txid, spent)?;
     check_fee(tx, fee, rules).map_err(refused)?;
     Ok(fee)
 }
 
 /// A coinbase's outputs may be spent once they are `coinbase_maturity` blocks old (spec: consensus §6).
-fn check_maturity(spent: &[Coin], txid: &Txid, context: &Context<'_>) -> Result<(), BlockError> {
-    let required = context.params.consensus.coinbase_maturity;
+fn check_maturity(spent: &[Coin], txid: &Txid, height: Height, required: u32) -> Result<(), BlockError> {
     for coin in spent.iter().filter(|coin| coin.coinbase) {
-        let age = context.height.0.saturating_sub(coin.height.0);
+        let age = height.0.saturating_sub(coin.height.0);
         if age < required {
             return Err(BlockError::ImmatureSpend { txid: *txid, created: coin.height, age, required });
         }

@@ -66,6 +66,12 @@ pub(super) fn check_coinbase(tx: &Transaction, params: &ChainParams) -> Result<(
     Ok(())
 }
 
+/// Checks the shape of a transaction that is no coinbase, and `index` in its block.
+pub(super) fn check_transaction_structure(tx: &Transaction, index: usize) -> Result<(), StructureError> {
+    check_ordinary(tx, index)?;
+    check_outputs(tx, index)
+}
+
 fn check_ordinary(tx: &Transaction, index: usize) -> Result<(), StructureError> {
     if tx.inputs.is_empty() {
         return Err(StructureError::NoInputs { index });

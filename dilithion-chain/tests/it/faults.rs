@@ -13,7 +13,9 @@ use dilithion_wire::{Amount, Height};
 
 use crate::branches::branch;
 use crate::builder::{coinbase, output, seal, spend};
+use crate::fixture::{FEE, Fixture};
 use crate::recorded::{self, digest_at};
+use crate::signer::signed;
 use crate::{import, open, small};
 
 /// Everything in the files that can be read through a handle: what an operation that failed must not change.
@@ -26,6 +28,10 @@ fn state(chain: &Chainstate) -> String {
         let active = reader.hash_at(header.height).unwrap();
         state.push_str(&format!("\n{header:?} {:?} {active:?}", body.map(|body| body.len())));
     }
+    for entry in reader.pending_transactions() {
+        state.push_str(&format!("\n{:?}", entry.unwrap().txid));
+    }
+    state.push_str(&format!("\n{:?}", reader.pending_stats().unwrap()));
     state
 }
 
@@ -180,4 +186,48 @@ fn headers_are_stored_and_forgotten_all_or_nothing() {
         chain.forget_headers(&hashes[15..16]).map(|gone| assert_eq!(gone, 5))
     });
     assert_eq!(failures, 5 * 3 + 1);
+}
+
+/// Each change of the pool is part of a transaction: of its own, or of the one that moves the tip.
+#[test]
+fn the_pending_pool_changes_all_or_nothing() {
+    let Fixture { dir: _dir, params, mut chain, coinbases } =
+        Fixture::with(|params| params.consensus.coinbase_maturity = 4);
+    let value = |fees: u64| Amount(params.subsidy(Height(1)).0 - fees * FEE);
+    let parent = signed(&[output(&coinbases[0], 0)], vec![value(1)]);
+    let child = signed(&[output(&parent, 0)], vec![value(2)]);
+    let rival = signed(&[output(&parent, 0)], vec![value(3)]);
+    let submitted = [parent.clone(), child.clone()];
+    let failures = every_change_fails_once(&mut chain, |chain| {
+        chain.submit_all(&submitted, 0).map(|results| assert!(results.iter().all(Result::is_ok)))
+    });
+    // Of either: sizes, transaction, id, spent output, fee rate; and the commit.
+    assert_eq!(failures, 2 * 5 + 1);
+
+    // One is included, the other made impossible.
+    let tip = chain.tip();
+    let block = seal(tip.hash, vec![coinbase(90, Amount(1)), parent.clone(), rival.clone()], 1);
+    every_change_fails_once(&mut chain, |chain| {
+        chain.connect(std::slice::from_ref(&block)).map(|outcome| assert_eq!(outcome.failure, None))
+    });
+    assert_eq!(chain.reader().pending_stats().unwrap().count, 0);
+
+    let pending = |chain: &Chainstate| -> Vec<_> {
+        chain.reader().pending_transactions().map(|entry| entry.unwrap().txid).collect()
+    };
+    every_change_fails_once(&mut chain, |chain| chain.disconnect_to(tip.height).map(drop));
+    assert_eq!(pending(&chain), [parent.txid(), rival.txid()]);
+    import(&mut chain, &[block], 1);
+
+    let block = seal(tip.hash, vec![coinbase(91, Amount(1)), parent], 2);
+    let next = seal(block.hash, vec![coinbase(92, Amount(1))], 3);
+    let branch = [block, next];
+    every_change_fails_once(&mut chain, |chain| match chain.reorg(tip.height, &branch) {
+        Ok(_) => Ok(()),
+        Err(ReorgError::Store(error)) => Err(error),
+        Err(error) => panic!("{error}"),
+    });
+    assert_eq!(pending(&chain), [rival.txid()]);
+    every_change_fails_once(&mut chain, |chain| chain.forget_pending(&[rival.txid()]).map(drop));
+    assert_eq!(pending(&chain), []);
 }

@@ -15,7 +15,7 @@ pub(crate) const FEE: u64 = 1_000_000;
 
 /// A chain of coinbases, the first of which has just matured, so that the next block may spend it.
 pub(crate) struct Fixture {
-    _dir: tempfile::TempDir,
+    pub(crate) dir: tempfile::TempDir,
     pub(crate) params: Arc<ChainParams>,
     pub(crate) chain: Chainstate,
     pub(crate) coinbases: Vec<Transaction>,
@@ -41,7 +41,7 @@ impl Fixture {
             coinbases.push(tx);
         }
         import(&mut chain, &blocks, 100);
-        Self { _dir: dir, params, chain, coinbases }
+        Self { dir, params, chain, coinbases }
     }
 
     pub(crate) fn height(&self) -> u32 {

@@ -14,6 +14,8 @@ mod growth;
 mod hostile;
 mod import;
 mod model;
+mod pending;
+mod pending_model;
 mod processes;
 mod recorded;
 mod reorg;

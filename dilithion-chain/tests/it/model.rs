@@ -47,6 +47,12 @@ impl Model {
         self.coins.iter().map(|(key, coin)| (output(*key), Amount(coin.0))).collect()
     }
 
+    /// Height of an unspent output, whether a coinbase made it, and its value.
+    pub(crate) fn coin(&self, outpoint: &OutPoint) -> Option<(u32, bool, Amount)> {
+        let coin = self.coins.get(&(outpoint.txid.to_bytes(), outpoint.index))?;
+        Some((coin.1, coin.2, Amount(coin.0)))
+    }
+
     /// `COUNT TOTAL DIGEST`, as defined for the recorded chain.
     pub(crate) fn digest(&self) -> String {
         let mut bytes = Vec::new();
