@@ -31,6 +31,7 @@
 //! | `disconnect` | going back to any height in one transaction |
 //! | `reorg` | changing over to another branch in one transaction |
 //! | `commit_size` | how much to connect in one transaction while a chain is imported |
+//! | `orphans` | [`OrphanPool`]: blocks that came before their parents, in memory |
 //! | `pending` | the pending pool: transactions that wait for a block |
 //! | `prune` | forgetting the bodies and undo records of old blocks |
 //! | `repair` | cutting a damaged store back to what is sound |
@@ -69,6 +70,7 @@ mod error;
 mod export;
 mod headers;
 mod integrity;
+mod orphans;
 mod pending;
 mod prune;
 mod reader;
@@ -85,6 +87,10 @@ pub use connect::{ConnectOutcome, Connected, Rejected};
 pub use digest::UtxoStats;
 pub use error::{Damage, IntegrityError, StoreError};
 pub use integrity::{Depth, Verified};
+pub use orphans::{
+    DEFAULT_MAX_ORPHAN_BYTES, DEFAULT_MAX_ORPHAN_BYTES_PER_PEER, DEFAULT_ORPHAN_LIFETIME, Orphan,
+    OrphanError, OrphanLimits, OrphanPool,
+};
 pub use pending::{Accepted, DEFAULT_MAX_PENDING_BYTES, PendingError, PendingTransactions};
 pub use prune::MIN_PRUNE;
 pub use reader::{ChainReader, Headers};

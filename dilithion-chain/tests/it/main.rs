@@ -14,6 +14,7 @@ mod growth;
 mod hostile;
 mod import;
 mod model;
+mod orphans;
 mod pending;
 mod pending_model;
 mod processes;
