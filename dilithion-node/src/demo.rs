@@ -73,7 +73,7 @@ pub async fn run(folder: &Path, mut watch: impl FnMut(u64, [DemoProgress; 2])) -
     let config = |name: &str, peers: Vec<SocketAddr>| {
         let mut config = NodeConfig::new(Arc::clone(&params), folder.join(name));
         let listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        config.net = NetConfig { listen, peers, use_seeds: false };
+        config.net = NetConfig { listen, peers, ..NetConfig::default() };
         config.hasher = Some(Arc::clone(&hasher));
         config
     };

@@ -295,6 +295,9 @@ pub struct RunArgs {
     /// Dial none of the network's seeds
     #[arg(long)]
     pub no_seeds: bool,
+    /// Ban and count peers on this machine by address, as others; for tests
+    #[arg(long)]
+    pub loopback_as_remote: bool,
     /// Port of the RPC server; reserved, this version has none
     #[arg(long, value_name = "N")]
     pub rpcport: Option<u16>,
@@ -329,6 +332,7 @@ impl RunArgs {
         let port = self.port.unwrap_or(config.params.p2p_port);
         config.net.listen = (!self.no_listen).then(|| SocketAddr::new(self.bind, port));
         config.net.peers = self.connect.iter().chain(&self.addnode).copied().collect();
+        config.net.loopback_as_remote = self.loopback_as_remote;
         config.net.use_seeds = self.connect.is_empty() && !self.no_seeds;
         if !self.connect.is_empty() {
             config.net.peers.truncate(self.connect.len());

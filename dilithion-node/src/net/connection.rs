@@ -16,10 +16,10 @@ use tokio_stream::StreamExt;
 use tokio_util::codec::FramedRead;
 
 use super::handshake::{Handshake, HandshakeError, HandshakeState, Step};
-use super::manager::Shared;
 use super::peer::{Peer, SendError};
 use super::router::{Lane, lane_of};
-use super::{HANDSHAKE_TIMEOUT, MAX_MISSED_PONGS, PING_INTERVAL, RECEIVE_BUDGET, server, writer};
+use super::shared::Shared;
+use super::{MAX_MISSED_PONGS, RECEIVE_BUDGET, server, writer};
 use crate::sync::Event;
 
 /// Longest payload before the handshake is complete; the longest of what peers send then, `getheaders`, has 8236 bytes.
@@ -109,8 +109,9 @@ impl Connection {
         let mut codec = MessageCodec::new(self.shared.params.magic);
         codec.set_max_payload(MAX_EARLY_PAYLOAD);
         let mut frames = FramedRead::new(read, codec);
-        let handshake_deadline = Instant::now() + HANDSHAKE_TIMEOUT;
-        let mut pings = ping_timer();
+        let timeouts = self.shared.config.timeouts;
+        let handshake_deadline = Instant::now() + timeouts.handshake;
+        let mut pings = ping_timer(timeouts.ping_interval);
         if let Some(step) = self.first_step.take() {
             self.take_step(step)?;
         }
@@ -322,8 +323,8 @@ impl Connection {
     }
 }
 
-fn ping_timer() -> Interval {
-    let mut timer = tokio::time::interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
+fn ping_timer(interval: Duration) -> Interval {
+    let mut timer = tokio::time::interval_at(Instant::now() + interval, interval);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     timer
 }

@@ -1,127 +1,71 @@
-//! Opens, accepts and ends connections.
+//! All connections of a node: starts, stops, finds, punishes them. Accepting is in `inbound`, dialling in `outbound`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicU32;
 
 use dilithion_chain::ChainReader;
-use dilithion_wire::{ChainParams, Height, Message, Misbehaviour, PeerId, Services};
+use dilithion_wire::{ChainParams, Message, Misbehaviour, PeerId};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::bans::{BAN_FILE, Spared};
 use super::connection::{self, Ended};
-use super::handshake::HandshakeError;
 use super::peer::{Direction, Peer, Peers, SendError};
-use super::{
-    Bans, CONNECT_TIMEOUT, Dialer, MAX_INBOUND_CONNECTIONS, MAX_OUTBOUND_CONNECTIONS, MAX_RECONNECT_DELAY,
-    RECONNECT_DELAY,
-};
+use super::shared::Shared;
+use super::{Ban, Bans, Dialer, Host, MAX_OUTBOUND_CONNECTIONS, NetConfig};
 use crate::clock::Clock;
 use crate::random::random_u64;
 use crate::stage::EngineHandle;
 
-/// Pause after a failed `accept`, which mostly means that file descriptors ran out.
-const ACCEPT_RETRY: Duration = Duration::from_millis(100);
-
-/// Addresses taken from one DNS seed at most.
-const MAX_SEED_ADDRESSES: usize = 16;
-
-/// Whom to connect to and where to listen.
-#[derive(Clone, Debug, Default)]
-pub struct NetConfig {
-    /// Where to listen; `None` accepts nobody.
-    pub listen: Option<SocketAddr>,
-    /// Peers to stay connected to.
-    pub peers: Vec<SocketAddr>,
-    /// Whether the network's seeds are dialled as well.
-    pub use_seeds: bool,
-}
-
-/// What every connection can reach.
-pub(super) struct Shared {
-    pub(super) params: Arc<ChainParams>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) engine: EngineHandle,
-    pub(super) store: ChainReader,
-    pub(super) bans: Bans,
-    /// Sent in every `version` of this run; a connection that shows it leads back to us.
-    pub(super) own_nonce: u64,
-    tip_height: Arc<AtomicU32>,
-}
-
-impl Shared {
-    pub(super) fn tip_height(&self) -> Height {
-        Height(self.tip_height.load(Ordering::Relaxed))
-    }
-
-    /// What we offer: all blocks, or the last ones, if others were pruned. A store that cannot be read offers nothing.
-    pub(super) fn services(&self) -> Services {
-        match self.store.lowest_body() {
-            Ok(Height::GENESIS) => Services::NETWORK,
-            Ok(_) => Services::NETWORK_LIMITED,
-            Err(error) => {
-                tracing::error!("[P2P] Cannot read the store: {error}");
-                Services::default()
-            }
-        }
-    }
-
-    #[expect(
-        clippy::unused_self,
-        reason = "one place to ask for randomness, so that a simulation can own it"
-    )]
-    pub(super) fn random_nonce(&self) -> u64 {
-        random_u64()
-    }
-
-    /// Scores a peer; at the limit its address is banned and the connection closed.
-    pub(super) fn punish(&self, peer: &Peer, misbehaviour: Misbehaviour) -> bool {
-        let over = peer.add_score(misbehaviour);
-        if over {
-            self.bans.ban(peer.address.ip(), self.clock.now().mono);
-            peer.disconnect();
-        }
-        over
-    }
+/// What a manager is made from.
+pub(crate) struct NetParts {
+    pub(crate) params: Arc<ChainParams>,
+    pub(crate) config: NetConfig,
+    /// Where bans and addresses are kept.
+    pub(crate) datadir: Option<PathBuf>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) engine: EngineHandle,
+    pub(crate) store: ChainReader,
+    pub(crate) tip_height: Arc<AtomicU32>,
+    pub(crate) dialer: Arc<dyn Dialer>,
 }
 
 /// All connections of a node.
 #[doc(alias = "CConnman")]
 pub struct ConnectionManager {
-    shared: Arc<Shared>,
-    peers: Arc<Peers>,
-    dialer: Arc<dyn Dialer>,
-    outbound_slots: Arc<Semaphore>,
-    tasks: TaskTracker,
-    interrupted: CancellationToken,
+    pub(super) shared: Arc<Shared>,
+    pub(super) dialer: Arc<dyn Dialer>,
+    pub(super) outbound_slots: Arc<Semaphore>,
+    pub(super) tasks: TaskTracker,
+    pub(super) interrupted: CancellationToken,
 }
 
 impl std::fmt::Debug for ConnectionManager {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ConnectionManager").field("peers", &self.peers).finish_non_exhaustive()
+        f.debug_struct("ConnectionManager").field("peers", &self.shared.peers).finish_non_exhaustive()
     }
 }
 
 impl ConnectionManager {
-    /// A manager without connections. Must be called on a tokio runtime.
+    /// A manager without connections; reads the bans of earlier runs.
     #[must_use]
-    pub fn new(
-        params: Arc<ChainParams>,
-        clock: Arc<dyn Clock>,
-        engine: EngineHandle,
-        store: ChainReader,
-        peers: Arc<Peers>,
-        tip_height: Arc<AtomicU32>,
-        dialer: Arc<dyn Dialer>,
-    ) -> Self {
-        let own_nonce = random_u64();
-        let bans = Bans::default();
+    pub(crate) fn new(parts: NetParts) -> Self {
+        let NetParts { params, config, datadir, clock, engine, store, tip_height, dialer } = parts;
+        let seeds = params.seeds.iter().filter_map(|seed| seed.parse::<SocketAddr>().ok());
+        let known = config.peers.iter().copied().chain(seeds);
+        let spared = Spared {
+            hosts: known.map(|address| Host::of(address.ip())).collect(),
+            loopback_as_remote: config.loopback_as_remote,
+        };
+        let bans = Bans::load(datadir.map(|datadir| datadir.join(BAN_FILE)), spared);
+        let (own_nonce, peers) = (random_u64(), Arc::new(Peers::default()));
+        let shared = Shared { params, config, clock, engine, store, peers, bans, own_nonce, tip_height };
         Self {
-            shared: Arc::new(Shared { params, clock, engine, store, bans, own_nonce, tip_height }),
-            peers,
+            shared: Arc::new(shared),
             dialer,
             outbound_slots: Arc::new(Semaphore::new(MAX_OUTBOUND_CONNECTIONS)),
             tasks: TaskTracker::new(),
@@ -129,12 +73,13 @@ impl ConnectionManager {
         }
     }
 
-    /// Starts listening and dialling; returns the address listened on.
+    /// Starts listening and dialling; returns the address listened on. Must be called on a tokio runtime.
     ///
     /// # Errors
     ///
     /// If the listening address cannot be bound.
-    pub async fn start(self: &Arc<Self>, config: NetConfig) -> std::io::Result<Option<SocketAddr>> {
+    pub async fn start(self: &Arc<Self>) -> std::io::Result<Option<SocketAddr>> {
+        let config = &self.shared.config;
         let mut bound = None;
         if let Some(address) = config.listen {
             let listener = TcpListener::bind(address).await?;
@@ -142,18 +87,15 @@ impl ConnectionManager {
             tracing::info!("[P2P] Listening on {}", listener.local_addr()?);
             self.tasks.spawn(Arc::clone(self).accept_loop(listener));
         }
-        for address in config.peers {
-            self.maintain(address);
+        let (shared, stopped) = (Arc::clone(&self.shared), self.interrupted.clone());
+        self.tasks.spawn(async move { shared.bans.keep_saved(stopped).await });
+        for address in &config.peers {
+            self.maintain(*address);
         }
         if config.use_seeds {
             self.tasks.spawn(Arc::clone(self).dial_seeds());
         }
         Ok(bound)
-    }
-
-    /// Keeps a connection to this address: dials, and dials again when it is lost.
-    pub fn maintain(self: &Arc<Self>, address: SocketAddr) {
-        self.tasks.spawn(Arc::clone(self).maintain_loop(address));
     }
 
     /// Stops accepting and dialling and closes all connections, without waiting.
@@ -171,7 +113,7 @@ impl ConnectionManager {
 
     /// Closes one connection.
     pub fn disconnect(&self, id: PeerId) {
-        if let Some(peer) = self.peers.get(id) {
+        if let Some(peer) = self.shared.peers.get(id) {
             peer.disconnect();
         }
     }
@@ -182,7 +124,7 @@ impl ConnectionManager {
     ///
     /// [`SendError`] if the connection is gone or the peer does not read.
     pub fn push_message(&self, id: PeerId, message: &Message) -> Result<(), SendError> {
-        let Some(peer) = self.peers.get(id) else {
+        let Some(peer) = self.shared.peers.get(id) else {
             tracing::debug!("[P2P] No socket for peer {id}");
             return Err(SendError::Closed);
         };
@@ -191,7 +133,7 @@ impl ConnectionManager {
 
     /// Scores a peer for something noticed behind the network layer.
     pub fn punish(&self, id: PeerId, misbehaviour: Misbehaviour) {
-        if let Some(peer) = self.peers.get(id) {
+        if let Some(peer) = self.shared.peers.get(id) {
             self.shared.punish(&peer, misbehaviour);
         }
     }
@@ -199,127 +141,45 @@ impl ConnectionManager {
     /// All connections.
     #[must_use]
     pub fn peers(&self) -> &Arc<Peers> {
-        &self.peers
+        &self.shared.peers
     }
 
-    async fn accept_loop(self: Arc<Self>, listener: TcpListener) {
-        loop {
-            let accepted = tokio::select! {
-                () = self.interrupted.cancelled() => return,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, address)) => self.accept(stream, address),
-                Err(error) => {
-                    tracing::warn!("[P2P] Failed to accept peer connection: {error}");
-                    tokio::time::sleep(ACCEPT_RETRY).await;
-                }
-            }
-        }
+    /// The bans in force.
+    #[must_use]
+    pub fn banned(&self) -> Vec<Ban> {
+        self.shared.bans.list(self.shared.clock.now())
     }
 
-    /// Takes over an incoming connection, unless it is unwelcome; then it is closed.
-    pub fn accept(self: &Arc<Self>, stream: TcpStream, address: SocketAddr) {
-        let ip = IpAddr::to_canonical(&address.ip());
-        if self.shared.bans.is_banned(ip, self.shared.clock.now().mono) {
-            tracing::debug!("[P2P] Refused {address}: banned");
-        } else if self.peers.count(Direction::Inbound) >= MAX_INBOUND_CONNECTIONS {
-            tracing::debug!("[P2P] Refused {address}: all inbound slots are taken");
-        } else {
-            tracing::info!("[P2P] New peer connected: {address}");
-            let id = self.peers.next_id();
-            tracing::info!("[P2P] Peer {id} accepted: {address}");
-            let manager = Arc::clone(self);
-            // In the table before its task runs, so that a burst is counted as it comes.
-            let peer = self.register(id, address, Direction::Inbound);
-            self.tasks.spawn(async move { manager.run(stream, peer).await });
-        }
+    /// Refuses an address for [`BAN_DURATION`](super::BAN_DURATION) and closes its connections. This works on any
+    /// address: whoever bans by hand knows whom.
+    pub fn ban(&self, ip: IpAddr, reason: String) {
+        self.shared.bans.ban(ip, reason, self.shared.clock.now());
+        self.shared.peers.disconnect_host(Host::of(ip));
     }
 
-    fn register(&self, id: PeerId, address: SocketAddr, direction: Direction) -> Arc<Peer> {
+    /// Lifts the ban of an address; tells whether there was one.
+    pub fn unban(&self, ip: IpAddr) -> bool {
+        self.shared.bans.unban(ip)
+    }
+
+    /// Lifts all bans.
+    pub fn clear_banned(&self) {
+        self.shared.bans.clear();
+    }
+
+    pub(super) fn register(&self, address: SocketAddr, direction: Direction) -> Arc<Peer> {
+        let id = self.shared.peers.next_id();
         let peer = Arc::new(Peer::new(id, address, direction, self.interrupted.child_token()));
-        self.peers.insert(Arc::clone(&peer));
+        self.shared.peers.insert(Arc::clone(&peer));
         peer
     }
 
-    async fn run(&self, stream: TcpStream, peer: Arc<Peer>) -> Ended {
+    pub(super) async fn run(&self, stream: TcpStream, peer: Arc<Peer>) -> Ended {
         let id = peer.id;
         let ended = connection::run(stream, peer, Arc::clone(&self.shared)).await;
-        self.peers.remove(id);
+        self.shared.peers.remove(id);
+        self.shared.bans.forget_connection(id);
         tracing::info!("[P2P] Peer {id} disconnected: {ended}");
         ended
-    }
-
-    async fn maintain_loop(self: Arc<Self>, address: SocketAddr) {
-        let mut delay = RECONNECT_DELAY;
-        loop {
-            match self.connect(address).await {
-                Some((Ended::Handshake(HandshakeError::SelfConnection), _)) => return,
-                // A connection that was of use is worth having again soon.
-                Some((ended, true)) if !matches!(ended, Ended::Misbehaved) => delay = RECONNECT_DELAY,
-                _ => delay = (delay * 2).min(MAX_RECONNECT_DELAY),
-            }
-            tokio::select! {
-                () = self.interrupted.cancelled() => return,
-                () = tokio::time::sleep(delay) => {}
-            }
-        }
-    }
-
-    /// Dials an address and runs the connection to its end; also tells whether its handshake was completed. `None` if no
-    /// connection came about.
-    async fn connect(&self, address: SocketAddr) -> Option<(Ended, bool)> {
-        let _slot = tokio::select! {
-            () = self.interrupted.cancelled() => return None,
-            slot = self.outbound_slots.acquire() => slot.ok()?,
-        };
-        if self.shared.bans.is_banned(address.ip(), self.shared.clock.now().mono) {
-            tracing::debug!("[P2P] Not connecting to {address}: banned");
-            return None;
-        }
-        tracing::info!("[P2P] Connecting to {address}...");
-        let dialled = tokio::select! {
-            () = self.interrupted.cancelled() => return None,
-            dialled = tokio::time::timeout(CONNECT_TIMEOUT, self.dialer.dial(address)) => dialled,
-        };
-        let stream = match dialled {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                tracing::info!("[P2P] Cannot connect to {address}: {error}");
-                return None;
-            }
-            Err(_) => {
-                tracing::info!("[P2P] Cannot connect to {address}: timed out");
-                return None;
-            }
-        };
-        let id = self.peers.next_id();
-        tracing::info!("[P2P] Connected to peer {id}");
-        let peer = self.register(id, address, Direction::Outbound);
-        let ended = self.run(stream, Arc::clone(&peer)).await;
-        Some((ended, peer.snapshot().handshake_complete))
-    }
-
-    /// Connects to the network's fixed seeds and to whatever its DNS seeds name.
-    async fn dial_seeds(self: Arc<Self>) {
-        let params = Arc::clone(&self.shared.params);
-        for seed in &params.seeds {
-            match seed.parse() {
-                Ok(address) => self.maintain(address),
-                Err(_) => tracing::warn!("[P2P] Seed {seed} is not IP:PORT"),
-            }
-        }
-        for host in &params.dns_seeds {
-            let found = tokio::select! {
-                () = self.interrupted.cancelled() => return,
-                found = self.dialer.resolve(host, params.p2p_port) => found,
-            };
-            match found {
-                Ok(addresses) => {
-                    addresses.into_iter().take(MAX_SEED_ADDRESSES).for_each(|address| self.maintain(address));
-                }
-                Err(error) => tracing::info!("[P2P] Seed {host} not resolved: {error}"),
-            }
-        }
     }
 }

@@ -3,23 +3,38 @@
 //! Each connection has three tasks: one reads and routes, one writes, one serves blocks from the store. What a
 //! connection cannot answer by itself goes as an [`Event`](crate::sync::Event) to the engine.
 
+mod ban_list;
 mod bans;
+mod config;
 mod connection;
 mod dialer;
 mod handshake;
+mod host;
+mod inbound;
 mod manager;
+mod outbound;
 mod peer;
 mod router;
+mod saved;
+mod score;
 mod send_queue;
 mod server;
+mod shared;
 mod writer;
 
+pub use dilithion_wire::BAN_SCORE;
+
+pub use ban_list::{Ban, BanList};
 pub use bans::Bans;
+pub use config::{NetConfig, Timeouts};
 pub use dialer::{DialFuture, Dialer, TcpDialer};
 pub use handshake::{Handshake, HandshakeError, HandshakeState, Step};
-pub use manager::{ConnectionManager, NetConfig};
+pub use host::{Host, NetGroup};
+pub use manager::ConnectionManager;
+pub(crate) use manager::NetParts;
 pub use peer::{Direction, Peer, PeerSnapshot, Peers, SendError};
 pub use router::{Lane, lane_of};
+pub use score::{ScoreKeeper, Scored};
 pub use send_queue::SendQueue;
 
 use std::time::Duration;
@@ -42,8 +57,10 @@ pub const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 pub const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(60);
 /// How long an address stays banned (spec: wire §4, S).
 pub const BAN_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
-/// The misbehaviour score at which a peer is disconnected and banned (spec: wire §4).
-pub const BAN_SCORE: u32 = 100;
+/// A misbehaviour score falls by one in this time (spec: wire §4, S, whose pass of 30 s takes off two).
+pub const SCORE_DECAY_INTERVAL: Duration = Duration::from_secs(15);
+/// A file of the network layer is written this often at most, however often its content changes.
+pub const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 /// Bytes of one peer's messages that may wait for the engine; beyond it, its socket is not read.
 pub const RECEIVE_BUDGET: usize = 8 << 20;
 /// Bytes that may wait to be sent to one peer outside block serving; beyond it, the peer is disconnected.

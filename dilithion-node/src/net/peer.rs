@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dilithion_wire::{Message, Misbehaviour, PeerId, RawMessage};
+use dilithion_wire::{Message, PeerId, RawMessage};
 use thiserror::Error;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::{BAN_SCORE, Lane, MAX_SEND_QUEUE, SendQueue, lane_of};
+use super::{Host, Lane, MAX_SEND_QUEUE, SendQueue, lane_of};
 
 /// Bytes of a message's header on the wire (spec: wire §1.2).
 const FRAME_HEADER_BYTES: usize = 24;
@@ -88,7 +88,7 @@ pub struct PeerSnapshot {
     pub last_send: Duration,
     /// Round-trip time of the last answered ping.
     pub ping_rtt: Option<Duration>,
-    /// Its misbehaviour score.
+    /// Its misbehaviour score after its last offence; it falls with time.
     pub score: u32,
 }
 
@@ -195,12 +195,8 @@ impl Peer {
         self.handshake_complete.store(true, Ordering::Relaxed);
     }
 
-    /// Adds to the peer's score; tells whether it has now reached [`BAN_SCORE`].
-    pub(super) fn add_score(&self, misbehaviour: Misbehaviour) -> bool {
-        let added = misbehaviour.score();
-        let score = self.score.fetch_add(added, Ordering::Relaxed).saturating_add(added);
-        tracing::warn!("[P2P] Peer {} misbehaved: {misbehaviour:?} (+{added}, score {score})", self.id);
-        score >= BAN_SCORE
+    pub(super) fn note_score(&self, score: u32) {
+        self.score.store(score, Ordering::Relaxed);
     }
 
     /// Bytes queued for sending, blocks excluded.
@@ -273,6 +269,12 @@ impl Peers {
     #[must_use]
     pub fn count(&self, direction: Direction) -> usize {
         self.lock().values().filter(|peer| peer.direction == direction).count()
+    }
+
+    /// Closes all connections of a host.
+    pub(super) fn disconnect_host(&self, host: Host) {
+        let lock = self.lock();
+        lock.values().filter(|peer| Host::of(peer.address.ip()) == host).for_each(|peer| peer.disconnect());
     }
 
     /// Every connection's counters, oldest first.

@@ -8,8 +8,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio_util::codec::Encoder;
 
-use super::manager::Shared;
 use super::peer::Peer;
+use super::shared::Shared;
 
 /// Writes queued messages, control before headers before blocks.
 pub(super) async fn write_loop(mut socket: OwnedWriteHalf, peer: Arc<Peer>, shared: Arc<Shared>) {

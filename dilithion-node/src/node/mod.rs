@@ -15,7 +15,7 @@ pub use self::config::{CHAINSTATE_FOLDER, HASH_NICENESS, NodeConfig, NodeError};
 use self::parts::check_genesis;
 pub use self::parts::{load_headers, open_chainstate, randomx};
 use crate::clock::{Clock, SystemClock};
-use crate::net::{ConnectionManager, PeerSnapshot, Peers};
+use crate::net::{ConnectionManager, NetParts, PeerSnapshot};
 use crate::stage::{Engine, EngineHandle, EngineParts, StatusReceiver, ValidatorThread};
 use crate::sync::{Coordinator, CoordinatorConfig, Event};
 
@@ -153,15 +153,17 @@ impl Prepared {
         let pool = Arc::new(pool);
         let store = chain.reader();
         let tip_height = Arc::new(AtomicU32::new(chain.tip().height.0));
-        let connections = Arc::new(ConnectionManager::new(
-            Arc::clone(&config.params),
-            Arc::clone(&clock),
-            handle.clone(),
-            store.clone(),
-            Arc::new(Peers::default()),
-            Arc::clone(&tip_height),
-            Arc::clone(&config.dialer),
-        ));
+        let address = config.net.listen;
+        let connections = Arc::new(ConnectionManager::new(NetParts {
+            params: Arc::clone(&config.params),
+            config: config.net,
+            datadir: Some(config.datadir),
+            clock: Arc::clone(&clock),
+            engine: handle.clone(),
+            store: store.clone(),
+            tip_height: Arc::clone(&tip_height),
+            dialer: config.dialer,
+        }));
         let limits = config.params.limits;
         let validator = ValidatorThread::spawn(chain, limits, Arc::clone(&clock), handle.clone())
             .map_err(NodeError::Thread)?;
@@ -174,8 +176,7 @@ impl Prepared {
             tip_height,
         };
         let engine = Engine::spawn(parts, handle, inputs).map_err(NodeError::Thread)?;
-        let address = config.net.listen;
-        match connections.start(config.net).await {
+        match connections.start().await {
             Ok(listening) => Ok(Node { connections, engine, pool, store, listening }),
             Err(source) => {
                 engine.stop();

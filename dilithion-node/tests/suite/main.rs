@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
 #![expect(unreachable_pub, reason = "the modules of a test program are reached from nowhere else")]
 
+mod bans;
 mod chain;
 mod commands;
 mod coordinator;
@@ -13,3 +14,4 @@ mod processes;
 mod raw_peer;
 mod reorg;
 mod seeds;
+mod wire_peer;

@@ -13,7 +13,8 @@ use crate::miner::{Mined, Miner};
 
 fn config(miner: &Miner, datadir: &Path, peers: Vec<SocketAddr>) -> NodeConfig {
     let mut config = NodeConfig::new(Arc::clone(&miner.params), datadir);
-    config.net = NetConfig { listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))), peers, use_seeds: false };
+    let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    config.net = NetConfig { listen, peers, ..NetConfig::default() };
     config.hasher = Some(Arc::clone(&miner.hasher));
     config
 }

@@ -1,0 +1,37 @@
+//! Whom a node connects to, whom it accepts, and how long it waits for them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{HANDSHAKE_TIMEOUT, PING_INTERVAL};
+
+/// Whom to connect to and where to listen.
+#[derive(Clone, Debug, Default)]
+pub struct NetConfig {
+    /// Where to listen; `None` accepts nobody.
+    pub listen: Option<SocketAddr>,
+    /// Peers to stay connected to.
+    pub peers: Vec<SocketAddr>,
+    /// Whether the network's seeds are dialled as well.
+    pub use_seeds: bool,
+    /// Whether peers on this machine are banned and counted by address like others, so that 127.0.0.1, 127.0.0.2 and so on
+    /// stand for hosts of their own.
+    pub loopback_as_remote: bool,
+    /// How long peers are waited for.
+    pub timeouts: Timeouts,
+}
+
+/// How long a connection waits for its peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the handshake to be complete.
+    pub handshake: Duration,
+    /// From one ping to the next.
+    pub ping_interval: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { handshake: HANDSHAKE_TIMEOUT, ping_interval: PING_INTERVAL }
+    }
+}

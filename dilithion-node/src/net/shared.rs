@@ -1,0 +1,64 @@
+//! What every connection can reach.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use dilithion_chain::ChainReader;
+use dilithion_wire::{BAN_SCORE, ChainParams, Height, Misbehaviour, Services};
+
+use super::peer::{Peer, Peers};
+use super::{Bans, NetConfig};
+use crate::clock::Clock;
+use crate::random::random_u64;
+use crate::stage::EngineHandle;
+
+/// What every connection can reach.
+pub(super) struct Shared {
+    pub(super) params: Arc<ChainParams>,
+    pub(super) config: NetConfig,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) engine: EngineHandle,
+    pub(super) store: ChainReader,
+    pub(super) peers: Arc<Peers>,
+    pub(super) bans: Bans,
+    /// Sent in every `version` of this run; a connection that shows it leads back to us.
+    pub(super) own_nonce: u64,
+    pub(super) tip_height: Arc<AtomicU32>,
+}
+
+impl Shared {
+    pub(super) fn tip_height(&self) -> Height {
+        Height(self.tip_height.load(Ordering::Relaxed))
+    }
+
+    /// What we offer: all blocks, or the last ones, if others were pruned. A store that cannot be read offers nothing.
+    pub(super) fn services(&self) -> Services {
+        match self.store.lowest_body() {
+            Ok(Height::GENESIS) => Services::NETWORK,
+            Ok(_) => Services::NETWORK_LIMITED,
+            Err(error) => {
+                tracing::error!("[P2P] Cannot read the store: {error}");
+                Services::default()
+            }
+        }
+    }
+
+    #[expect(
+        clippy::unused_self,
+        reason = "one place to ask for randomness, so that a simulation can own it"
+    )]
+    pub(super) fn random_nonce(&self) -> u64 {
+        random_u64()
+    }
+
+    /// Scores a peer; at the limit its host is banned and the connection closed, which is told.
+    pub(super) fn punish(&self, peer: &Peer, misbehaviour: Misbehaviour) -> bool {
+        let score = self.bans.punish(peer.id, peer.address.ip(), misbehaviour, self.clock.now());
+        peer.note_score(score);
+        let over = score >= BAN_SCORE;
+        if over {
+            peer.disconnect();
+        }
+        over
+    }
+}
