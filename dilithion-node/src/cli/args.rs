@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use dilithion_pow::PowMode;
 use dilithion_wire::{ChainParams, Height};
 
+use crate::net::SlotLimits;
 use crate::node::NodeConfig;
 
 /// A Dilithion node. Without a command it runs the demo.
@@ -295,6 +296,12 @@ pub struct RunArgs {
     /// Dial none of the network's seeds
     #[arg(long)]
     pub no_seeds: bool,
+    /// Inbound connections at most [default: 117]
+    #[arg(long, value_name = "N")]
+    pub max_inbound: Option<usize>,
+    /// Connections with one host at most, those from this machine excepted [default: 2]
+    #[arg(long, value_name = "N")]
+    pub max_connections_per_ip: Option<usize>,
     /// Ban and count peers on this machine by address, as others; for tests
     #[arg(long)]
     pub loopback_as_remote: bool,
@@ -332,6 +339,11 @@ impl RunArgs {
         let port = self.port.unwrap_or(config.params.p2p_port);
         config.net.listen = (!self.no_listen).then(|| SocketAddr::new(self.bind, port));
         config.net.peers = self.connect.iter().chain(&self.addnode).copied().collect();
+        let slots = config.net.slots;
+        config.net.slots = SlotLimits {
+            inbound: self.max_inbound.unwrap_or(slots.inbound),
+            per_host: self.max_connections_per_ip.unwrap_or(slots.per_host),
+        };
         config.net.loopback_as_remote = self.loopback_as_remote;
         config.net.use_seeds = self.connect.is_empty() && !self.no_seeds;
         if !self.connect.is_empty() {

@@ -31,8 +31,7 @@ impl Spared {
         self.is_local(host) || self.hosts.contains(&host)
     }
 
-    /// Whether a host is this machine, and treated so.
-    pub(super) fn is_local(&self, host: Host) -> bool {
+    fn is_local(&self, host: Host) -> bool {
         host.is_local() && !self.loopback_as_remote
     }
 }
@@ -97,6 +96,11 @@ impl Bans {
     #[must_use]
     pub fn reason(&self, ip: IpAddr, now: Now) -> Option<String> {
         self.lock().list.get(Host::of(ip), now.unix).map(|ban| ban.reason.clone())
+    }
+
+    /// Whether a host is this machine, and treated so.
+    pub(super) fn is_local(&self, host: Host) -> bool {
+        self.spared.is_local(host)
     }
 
     /// The bans in force.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{HANDSHAKE_TIMEOUT, PING_INTERVAL};
+use super::{FIRST_MESSAGE_TIMEOUT, HANDSHAKE_TIMEOUT, PING_INTERVAL, SlotLimits};
 
 /// Whom to connect to and where to listen.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,8 @@ pub struct NetConfig {
     /// Whether peers on this machine are banned and counted by address like others, so that 127.0.0.1, 127.0.0.2 and so on
     /// stand for hosts of their own.
     pub loopback_as_remote: bool,
+    /// How many may connect to us.
+    pub slots: SlotLimits,
     /// How long peers are waited for.
     pub timeouts: Timeouts,
 }
@@ -24,6 +26,8 @@ pub struct NetConfig {
 /// How long a connection waits for its peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
+    /// For the first message of a peer that dialled us.
+    pub first_message: Duration,
     /// For the handshake to be complete.
     pub handshake: Duration,
     /// From one ping to the next.
@@ -32,6 +36,10 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { handshake: HANDSHAKE_TIMEOUT, ping_interval: PING_INTERVAL }
+        Self {
+            first_message: FIRST_MESSAGE_TIMEOUT,
+            handshake: HANDSHAKE_TIMEOUT,
+            ping_interval: PING_INTERVAL,
+        }
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dilithion_wire::{
-    BlockHeader, FrameError, Height, Inventory, InventoryKind, MAX_COMMAND_BYTES, Message, MessageCodec,
-    Misbehaviour, RawMessage, VersionMessage,
+    BlockHeader, Command, FrameError, Height, Inventory, InventoryKind, MAX_COMMAND_BYTES, Message,
+    MessageCodec, Misbehaviour, RawMessage, VersionMessage,
 };
 use thiserror::Error;
 use tokio::net::TcpStream;
@@ -16,14 +16,19 @@ use tokio_stream::StreamExt;
 use tokio_util::codec::FramedRead;
 
 use super::handshake::{Handshake, HandshakeError, HandshakeState, Step};
-use super::peer::{Peer, SendError};
+use super::peer::{Direction, Peer, SendError};
 use super::router::{Lane, lane_of};
 use super::shared::Shared;
 use super::{MAX_MISSED_PONGS, RECEIVE_BUDGET, server, writer};
 use crate::sync::Event;
 
-/// Longest payload before the handshake is complete; the longest of what peers send then, `getheaders`, has 8236 bytes.
-const MAX_EARLY_PAYLOAD: usize = 16 << 10;
+/// Longest payload before the handshake is complete. A `version` has 400 bytes at most (spec: wire §1.5), and C++ nodes
+/// send nothing longer before their `verack`: what they say after their handshake follows it on the same stream, so it
+/// finds ours complete.
+const MAX_EARLY_PAYLOAD: usize = 1 << 10;
+/// What is listened to before the handshake is complete; the rest is ignored. Pings are answered at any time, as the C++
+/// nodes do (spec: wire §2).
+const EARLY_COMMANDS: [Command; 4] = [Command::VERSION, Command::VERACK, Command::PING, Command::PONG];
 /// The longest form of the number before a block's transactions (spec: wire §1.3).
 const MAX_SIZE_PREFIX: usize = 9;
 
@@ -34,6 +39,8 @@ pub(super) enum Ended {
     Local,
     #[error("closed by the peer")]
     Remote,
+    #[error("no message in time")]
+    Silent,
     #[error("handshake not complete in time")]
     HandshakeTimeout,
     #[error("{0} pings unanswered")]
@@ -111,6 +118,9 @@ impl Connection {
         let mut frames = FramedRead::new(read, codec);
         let timeouts = self.shared.config.timeouts;
         let handshake_deadline = Instant::now() + timeouts.handshake;
+        let first_deadline = Instant::now() + timeouts.first_message;
+        // Who dialled speaks first.
+        let mut silent = self.peer.direction == Direction::Inbound;
         let mut pings = ping_timer(timeouts.ping_interval);
         if let Some(step) = self.first_step.take() {
             self.take_step(step)?;
@@ -126,10 +136,14 @@ impl Connection {
                 () = tokio::time::sleep_until(handshake_deadline), if !complete => {
                     return Err(Ended::HandshakeTimeout);
                 }
+                () = tokio::time::sleep_until(first_deadline), if silent => return Err(Ended::Silent),
                 _ = pings.tick(), if complete => self.send_ping()?,
                 frame = frames.next() => match frame {
                     None => return Err(Ended::Remote),
-                    Some(Ok(raw)) => self.dispatch(raw).await?,
+                    Some(Ok(raw)) => {
+                        silent = false;
+                        self.dispatch(raw).await?;
+                    }
                     Some(Err(error)) => return Err(self.on_frame_error(error)),
                 },
             }
@@ -157,6 +171,9 @@ impl Connection {
     /// Routes one message: control is answered here and now, headers and blocks go on to their stages.
     async fn dispatch(&mut self, raw: RawMessage) -> Result<(), Ended> {
         self.peer.note_received(&raw, self.shared.clock.now().mono);
+        if self.handshake.state() != HandshakeState::Complete && !EARLY_COMMANDS.contains(&raw.command) {
+            return Ok(());
+        }
         match lane_of(&raw.command) {
             Lane::Control => self.on_control(&raw).await,
             Lane::Headers => {
@@ -263,6 +280,8 @@ impl Connection {
                 // New blocks by their headers, please: that saves asking for them (spec: wire §5.5).
                 self.peer.send(&Message::SendHeaders)?;
                 self.tell(Event::PeerConnected { peer, start_height: self.start_height });
+                // Now rather than in half a minute: near peers keep their slot.
+                self.send_ping()?;
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::peer::Direction;
-use super::{ConnectionManager, MAX_INBOUND_CONNECTIONS};
+use super::{Admission, ConnectionManager, Host, Refusal};
 
 /// Pause after a failed `accept`, which mostly means that file descriptors ran out.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -29,19 +29,35 @@ impl ConnectionManager {
         }
     }
 
-    /// Takes over an incoming connection, unless it is unwelcome; then it is closed.
+    /// Takes over an incoming connection, unless it is unwelcome; then it is closed. If all slots are taken, a connection
+    /// that is worth less may have to go for it.
     pub fn accept(self: &Arc<Self>, stream: TcpStream, address: SocketAddr) {
         if let Some(reason) = self.shared.bans.reason(address.ip(), self.shared.clock.now()) {
             tracing::debug!("[P2P] Refused {address}: banned for {reason}");
-        } else if self.shared.peers.count(Direction::Inbound) >= MAX_INBOUND_CONNECTIONS {
-            tracing::debug!("[P2P] Refused {address}: all inbound slots are taken");
-        } else {
-            tracing::info!("[P2P] New peer connected: {address}");
-            // In the table before its task runs, so that a burst is counted as it comes.
-            let peer = self.register(address, Direction::Inbound);
-            tracing::info!("[P2P] Peer {} accepted: {address}", peer.id);
-            let manager = Arc::clone(self);
-            self.tasks.spawn(async move { manager.run(stream, peer).await });
+            return;
         }
+        match self.admit(Host::of(address.ip())) {
+            Ok(Admission::Free) => {}
+            Ok(Admission::InPlaceOf(id)) => {
+                tracing::info!("[P2P] Disconnecting peer {id}: its slot is given to {address}");
+                self.disconnect(id);
+            }
+            Err(refusal) => {
+                tracing::debug!("[P2P] Refused {address}: {refusal}");
+                return;
+            }
+        }
+        tracing::info!("[P2P] New peer connected: {address}");
+        // In the table before its task runs, so that a burst is counted as it comes.
+        let peer = self.register(address, Direction::Inbound);
+        tracing::info!("[P2P] Peer {} accepted: {address}", peer.id);
+        let manager = Arc::clone(self);
+        self.tasks.spawn(async move { manager.run(stream, peer).await });
+    }
+
+    fn admit(&self, host: Host) -> Result<Admission, Refusal> {
+        let peers = &self.shared.peers;
+        let of_its_host = if self.shared.bans.is_local(host) { 0 } else { peers.count_host(host) };
+        self.shared.config.slots.admit(of_its_host, &peers.inbound_candidates(), self.secret)
     }
 }

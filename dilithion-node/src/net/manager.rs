@@ -42,6 +42,8 @@ pub struct ConnectionManager {
     pub(super) outbound_slots: Arc<Semaphore>,
     pub(super) tasks: TaskTracker,
     pub(super) interrupted: CancellationToken,
+    /// Orders networks in a way that nobody else knows.
+    pub(super) secret: u64,
 }
 
 impl std::fmt::Debug for ConnectionManager {
@@ -70,6 +72,7 @@ impl ConnectionManager {
             outbound_slots: Arc::new(Semaphore::new(MAX_OUTBOUND_CONNECTIONS)),
             tasks: TaskTracker::new(),
             interrupted: CancellationToken::new(),
+            secret: random_u64(),
         }
     }
 
@@ -138,6 +141,13 @@ impl ConnectionManager {
         }
     }
 
+    /// A block that a peer sent goes to the validator: such peers are kept when slots are short.
+    pub(crate) fn note_block(&self, id: PeerId) {
+        if let Some(peer) = self.shared.peers.get(id) {
+            peer.note_block(self.shared.clock.now().mono);
+        }
+    }
+
     /// All connections.
     #[must_use]
     pub fn peers(&self) -> &Arc<Peers> {
@@ -168,8 +178,8 @@ impl ConnectionManager {
     }
 
     pub(super) fn register(&self, address: SocketAddr, direction: Direction) -> Arc<Peer> {
-        let id = self.shared.peers.next_id();
-        let peer = Arc::new(Peer::new(id, address, direction, self.interrupted.child_token()));
+        let (id, now) = (self.shared.peers.next_id(), self.shared.clock.now().mono);
+        let peer = Arc::new(Peer::new(id, address, direction, now, self.interrupted.child_token()));
         self.shared.peers.insert(Arc::clone(&peer));
         peer
     }

@@ -8,6 +8,7 @@ mod bans;
 mod config;
 mod connection;
 mod dialer;
+mod eviction;
 mod handshake;
 mod host;
 mod inbound;
@@ -20,6 +21,7 @@ mod score;
 mod send_queue;
 mod server;
 mod shared;
+mod slots;
 mod writer;
 
 pub use dilithion_wire::BAN_SCORE;
@@ -28,6 +30,7 @@ pub use ban_list::{Ban, BanList};
 pub use bans::Bans;
 pub use config::{NetConfig, Timeouts};
 pub use dialer::{DialFuture, Dialer, TcpDialer};
+pub use eviction::{Candidate, choose as choose_eviction};
 pub use handshake::{Handshake, HandshakeError, HandshakeState, Step};
 pub use host::{Host, NetGroup};
 pub use manager::ConnectionManager;
@@ -36,6 +39,7 @@ pub use peer::{Direction, Peer, PeerSnapshot, Peers, SendError};
 pub use router::{Lane, lane_of};
 pub use score::{ScoreKeeper, Scored};
 pub use send_queue::SendQueue;
+pub use slots::{Admission, Refusal, SlotLimits};
 
 use std::time::Duration;
 
@@ -43,12 +47,17 @@ use std::time::Duration;
 pub const MAX_OUTBOUND_CONNECTIONS: usize = 8;
 /// Inbound connections at most (spec: wire §4).
 pub const MAX_INBOUND_CONNECTIONS: usize = 117;
+/// Connections with one host at most, as M nodes have it (spec: wire §4).
+pub const MAX_CONNECTIONS_PER_HOST: usize = 2;
 /// A ping is sent to every peer this often.
 pub const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// A peer that left this many pings in a row unanswered is disconnected.
 pub const MAX_MISSED_PONGS: u32 = 3;
 /// A connection whose handshake is not complete by then is closed (spec: wire §3).
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
+/// An inbound connection that has sent no whole message by then is closed: it is the one that speaks first (spec: wire §3).
+/// Nodes that we dialled may take longer: a C++ node that is busy with headers answers after 43 s (spec: reference-node §2).
+pub const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A TCP connection must be established in this time.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// First pause before a lost connection is dialled again; doubles with each failure.

@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::{Host, Lane, MAX_SEND_QUEUE, SendQueue, lane_of};
+use super::{Candidate, Host, Lane, MAX_SEND_QUEUE, SendQueue, lane_of};
 
 /// Bytes of a message's header on the wire (spec: wire §1.2).
 const FRAME_HEADER_BYTES: usize = 24;
@@ -61,6 +61,9 @@ pub struct Peer {
     last_recv_ms: AtomicU64,
     last_send_ms: AtomicU64,
     ping_rtt_us: AtomicU64,
+    min_rtt_us: AtomicU64,
+    connected: Duration,
+    last_block_ms: AtomicU64,
 }
 
 /// A message on its way to the socket.
@@ -97,6 +100,7 @@ impl Peer {
         id: PeerId,
         address: SocketAddr,
         direction: Direction,
+        connected: Duration,
         closed: CancellationToken,
     ) -> Self {
         Self {
@@ -112,6 +116,9 @@ impl Peer {
             last_recv_ms: AtomicU64::new(0),
             last_send_ms: AtomicU64::new(0),
             ping_rtt_us: AtomicU64::new(0),
+            min_rtt_us: AtomicU64::new(u64::MAX),
+            connected,
+            last_block_ms: AtomicU64::new(0),
         }
     }
 
@@ -188,7 +195,35 @@ impl Peer {
 
     pub(super) fn note_pong(&self, rtt: Duration) {
         // Zero means "none yet", so a pong within the same microsecond counts as one microsecond.
-        self.ping_rtt_us.store(u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+        let micros = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX).max(1);
+        self.ping_rtt_us.store(micros, Ordering::Relaxed);
+        self.min_rtt_us.fetch_min(micros, Ordering::Relaxed);
+    }
+
+    /// A block that it sent goes to the validator.
+    pub(super) fn note_block(&self, now: Duration) {
+        // Zero means "none yet".
+        self.last_block_ms.store(millis(now).max(1), Ordering::Relaxed);
+    }
+
+    /// Its host.
+    #[must_use]
+    pub fn host(&self) -> Host {
+        Host::of(self.address.ip())
+    }
+
+    /// What counts when slots are short.
+    fn candidate(&self) -> Candidate {
+        let min_rtt = self.min_rtt_us.load(Ordering::Relaxed);
+        let last_block = self.last_block_ms.load(Ordering::Relaxed);
+        Candidate {
+            id: self.id,
+            group: self.host().group(),
+            connected: self.connected,
+            handshake_complete: self.handshake_complete.load(Ordering::Relaxed),
+            min_rtt: (min_rtt < u64::MAX).then(|| Duration::from_micros(min_rtt)),
+            last_block: (last_block > 0).then(|| Duration::from_millis(last_block)),
+        }
     }
 
     pub(super) fn note_handshake_complete(&self) {
@@ -210,6 +245,10 @@ impl Peer {
     pub fn disconnect(&self) {
         self.closed.cancel();
         self.bulk.close();
+    }
+
+    fn is_open(&self) -> bool {
+        !self.closed.is_cancelled()
     }
 
     /// Completes when the connection is to be closed.
@@ -271,10 +310,21 @@ impl Peers {
         self.lock().values().filter(|peer| peer.direction == direction).count()
     }
 
+    /// The inbound connections that are not being closed.
+    pub(super) fn inbound_candidates(&self) -> Vec<Candidate> {
+        let inbound = |peer: &&Arc<Peer>| peer.direction == Direction::Inbound && peer.is_open();
+        self.lock().values().filter(inbound).map(|peer| peer.candidate()).collect()
+    }
+
+    /// How many connections with this host are not being closed.
+    pub(super) fn count_host(&self, host: Host) -> usize {
+        self.lock().values().filter(|peer| peer.is_open() && peer.host() == host).count()
+    }
+
     /// Closes all connections of a host.
     pub(super) fn disconnect_host(&self, host: Host) {
         let lock = self.lock();
-        lock.values().filter(|peer| Host::of(peer.address.ip()) == host).for_each(|peer| peer.disconnect());
+        lock.values().filter(|peer| peer.host() == host).for_each(|peer| peer.disconnect());
     }
 
     /// Every connection's counters, oldest first.

@@ -15,7 +15,7 @@ use super::ValidatorThread;
 use super::validator_thread::ValidatorGone;
 use crate::clock::Clock;
 use crate::net::ConnectionManager;
-use crate::sync::{Action, Coordinator, Event, SyncStatus};
+use crate::sync::{Action, Coordinator, Event, StoreJob, SyncStatus};
 
 /// A status is published this often at most, whatever happens in between.
 const STATUS_INTERVAL: Duration = Duration::from_millis(100);
@@ -178,7 +178,12 @@ impl Worker {
     fn perform(&self, action: Action) -> Result<(), ValidatorGone> {
         let EngineParts { connections, validator, .. } = &self.parts;
         match action {
-            Action::Store(job) => validator.push(job)?,
+            Action::Store(job) => {
+                if let StoreJob::Connect(block) = &job {
+                    connections.note_block(block.peer);
+                }
+                validator.push(job)?;
+            }
             Action::Send { peer, message } => self.send(peer, &message),
             Action::Hash(jobs) => self.hash(jobs),
             Action::CancelHashes { peer } => {

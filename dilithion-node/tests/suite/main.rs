@@ -14,4 +14,5 @@ mod processes;
 mod raw_peer;
 mod reorg;
 mod seeds;
+mod slots;
 mod wire_peer;

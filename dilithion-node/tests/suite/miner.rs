@@ -1,6 +1,6 @@
 //! Mines real blocks on regtest, where one RandomX hash in four is good enough.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use dilithion_node::node::randomx;
@@ -26,7 +26,14 @@ pub struct Mined {
     pub tip: BlockHash,
 }
 
+/// RandomX takes a second to set up: once for all tests that do not mind sharing it.
+static SHARED: LazyLock<Miner> = LazyLock::new(Miner::new);
+
 impl Miner {
+    pub fn shared() -> &'static Self {
+        &SHARED
+    }
+
     pub fn new() -> Self {
         let params = Arc::new(ChainParams::regtest());
         let hasher = randomx(&params, PowMode::Light, None).unwrap();

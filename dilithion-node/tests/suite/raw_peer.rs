@@ -8,10 +8,10 @@ use crate::wire_peer::{RawPeer, listening, version};
 /// Bug 134: a `version` that comes byte by byte, or together with the `verack` behind it.
 #[tokio::test(flavor = "multi_thread")]
 async fn bug_134_a_handshake_cut_to_bytes_or_sent_at_once_completes() {
-    let (miner, dir) = (Miner::new(), tempfile::tempdir().unwrap());
-    let node = listening(&miner, dir.path(), &miner.genesis()).await;
+    let (miner, dir) = (Miner::shared(), tempfile::tempdir().unwrap());
+    let node = listening(miner, dir.path(), &miner.genesis()).await;
 
-    let mut slow = RawPeer::connect(&node, &miner).await;
+    let mut slow = RawPeer::connect(&node, miner).await;
     for byte in slow.framed(&version(0)) {
         slow.send_bytes(&[byte]).await;
     }
@@ -22,7 +22,7 @@ async fn bug_134_a_handshake_cut_to_bytes_or_sent_at_once_completes() {
     }
     slow.wait_for("sendheaders").await;
 
-    let mut eager = RawPeer::connect(&node, &miner).await;
+    let mut eager = RawPeer::connect(&node, miner).await;
     let at_once =
         [eager.framed(&version(0)), eager.framed(&Message::Verack), eager.framed(&Message::Ping(1))];
     eager.send_bytes(&at_once.concat()).await;
@@ -34,9 +34,9 @@ async fn bug_134_a_handshake_cut_to_bytes_or_sent_at_once_completes() {
 /// What the C++ nodes tolerate is tolerated (spec: wire §1.2, §2, §3).
 #[tokio::test(flavor = "multi_thread")]
 async fn pings_come_back_at_any_time_and_unknown_commands_are_ignored() {
-    let (miner, dir) = (Miner::new(), tempfile::tempdir().unwrap());
-    let node = listening(&miner, dir.path(), &miner.genesis()).await;
-    let mut peer = RawPeer::connect(&node, &miner).await;
+    let (miner, dir) = (Miner::shared(), tempfile::tempdir().unwrap());
+    let node = listening(miner, dir.path(), &miner.genesis()).await;
+    let mut peer = RawPeer::connect(&node, miner).await;
     peer.assert_alive(1).await;
     peer.shake_hands().await;
     let mut unknown = peer.framed(&Message::Mempool);
@@ -51,9 +51,9 @@ async fn pings_come_back_at_any_time_and_unknown_commands_are_ignored() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_message_ends_the_connection_and_nothing_else() {
-    let (miner, dir) = (Miner::new(), tempfile::tempdir().unwrap());
-    let node = listening(&miner, dir.path(), &miner.genesis()).await;
-    let mut witness = RawPeer::connect(&node, &miner).await;
+    let (miner, dir) = (Miner::shared(), tempfile::tempdir().unwrap());
+    let node = listening(miner, dir.path(), &miner.genesis()).await;
+    let mut witness = RawPeer::connect(&node, miner).await;
     witness.shake_hands().await;
 
     let ping = witness.framed(&Message::Ping(1));
@@ -64,12 +64,12 @@ async fn what_is_no_message_ends_the_connection_and_nothing_else() {
     };
     // Magic, command, length, checksum.
     for bad in [with(0, 0), with(6, 0), with(19, 0xff), with(20, ping[20] ^ 1)] {
-        let mut peer = RawPeer::connect(&node, &miner).await;
+        let mut peer = RawPeer::connect(&node, miner).await;
         peer.shake_hands().await;
         peer.send_bytes(&bad).await;
         assert!(peer.is_closed().await);
     }
-    let mut old = RawPeer::connect(&node, &miner).await;
+    let mut old = RawPeer::connect(&node, miner).await;
     let Message::Version(too_old) = version(0) else { panic!("a version") };
     old.send(&Message::Version(VersionMessage { version: 70_000, ..too_old })).await;
     assert!(old.is_closed().await);
@@ -80,10 +80,10 @@ async fn what_is_no_message_ends_the_connection_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_and_blocks_are_served_and_an_unknown_block_is_silence() {
-    let (miner, dir) = (Miner::new(), tempfile::tempdir().unwrap());
+    let (miner, dir) = (Miner::shared(), tempfile::tempdir().unwrap());
     let chain = miner.extend(&miner.genesis(), 5, 0);
-    let node = listening(&miner, dir.path(), &chain).await;
-    let mut peer = RawPeer::connect(&node, &miner).await;
+    let node = listening(miner, dir.path(), &chain).await;
+    let mut peer = RawPeer::connect(&node, miner).await;
     peer.shake_hands().await;
 
     let locator = vec![miner.params.genesis.hash];
@@ -110,11 +110,11 @@ async fn headers_and_blocks_are_served_and_an_unknown_block_is_silence() {
 /// A block that nobody asked for, on top of our tip: announced by itself, then fetched.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pushed_block_is_fetched_and_connected() {
-    let (miner, dir) = (Miner::new(), tempfile::tempdir().unwrap());
+    let (miner, dir) = (Miner::shared(), tempfile::tempdir().unwrap());
     let chain = miner.extend(&miner.genesis(), 3, 0);
     let longer = miner.extend(&chain, 1, 0);
-    let node = listening(&miner, dir.path(), &chain).await;
-    let mut peer = RawPeer::connect(&node, &miner).await;
+    let node = listening(miner, dir.path(), &chain).await;
+    let mut peer = RawPeer::connect(&node, miner).await;
     peer.shake_hands().await;
     let block = longer.blocks.last().unwrap().clone();
     assert!(block.encoded_len() < 1000);
