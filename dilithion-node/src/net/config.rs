@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{FIRST_MESSAGE_TIMEOUT, HANDSHAKE_TIMEOUT, PING_INTERVAL, SlotLimits};
+use super::{FIRST_MESSAGE_TIMEOUT, HANDSHAKE_TIMEOUT, PING_INTERVAL, SEND_STALL_TIMEOUT, SlotLimits};
 
 /// Whom to connect to and where to listen.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,8 @@ pub struct Timeouts {
     pub handshake: Duration,
     /// From one ping to the next.
     pub ping_interval: Duration,
+    /// For the peer to take a byte of what we send.
+    pub send_stall: Duration,
 }
 
 impl Default for Timeouts {
@@ -40,6 +42,7 @@ impl Default for Timeouts {
             first_message: FIRST_MESSAGE_TIMEOUT,
             handshake: HANDSHAKE_TIMEOUT,
             ping_interval: PING_INTERVAL,
+            send_stall: SEND_STALL_TIMEOUT,
         }
     }
 }

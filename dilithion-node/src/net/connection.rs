@@ -3,10 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dilithion_wire::{
-    BlockHeader, Command, FrameError, Height, Inventory, InventoryKind, MAX_COMMAND_BYTES, Message,
-    MessageCodec, Misbehaviour, RawMessage, VersionMessage,
-};
+use dilithion_wire::{FrameError, Height, Inventory, MAX_COMMAND_BYTES, Message, MessageCodec};
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
@@ -17,21 +14,14 @@ use tokio_util::codec::FramedRead;
 
 use super::handshake::{Handshake, HandshakeError, HandshakeState, Step};
 use super::peer::{Direction, Peer, SendError};
-use super::router::{Lane, lane_of};
 use super::shared::Shared;
-use super::{MAX_MISSED_PONGS, RECEIVE_BUDGET, server, writer};
+use super::{MAX_MISSED_PONGS, PeerRates, RECEIVE_BUDGET, server, writer};
 use crate::sync::Event;
 
 /// Longest payload before the handshake is complete. A `version` has 400 bytes at most (spec: wire §1.5), and C++ nodes
 /// send nothing longer before their `verack`: what they say after their handshake follows it on the same stream, so it
 /// finds ours complete.
 const MAX_EARLY_PAYLOAD: usize = 1 << 10;
-/// What is listened to before the handshake is complete; the rest is ignored. Pings are answered at any time, as the C++
-/// nodes do (spec: wire §2).
-const EARLY_COMMANDS: [Command; 4] = [Command::VERSION, Command::VERACK, Command::PING, Command::PONG];
-/// The longest form of the number before a block's transactions (spec: wire §1.3).
-const MAX_SIZE_PREFIX: usize = 9;
-
 /// Why a connection ended.
 #[derive(Debug, Error)]
 pub(super) enum Ended {
@@ -64,7 +54,7 @@ pub(super) async fn run(stream: TcpStream, peer: Arc<Peer>, shared: Arc<Shared>)
     let (read, write) = stream.into_split();
     let (getdata, getdata_queue) = mpsc::channel(server::GETDATA_QUEUE);
     let writer = tokio::spawn(writer::write_loop(write, Arc::clone(&peer), Arc::clone(&shared)));
-    let server = tokio::spawn(server::serve(Arc::clone(&peer), shared.store.clone(), getdata_queue));
+    let server = tokio::spawn(server::serve(Arc::clone(&peer), Arc::clone(&shared), getdata_queue));
 
     let mut connection = Connection::new(peer, shared, getdata);
     let ended = connection.read_loop(read).await.err().unwrap_or(Ended::Local);
@@ -80,18 +70,19 @@ pub(super) async fn run(stream: TcpStream, peer: Arc<Peer>, shared: Arc<Shared>)
 }
 
 /// The reading side of a connection.
-struct Connection {
-    peer: Arc<Peer>,
-    shared: Arc<Shared>,
-    handshake: Handshake,
-    first_step: Option<Step>,
-    nonce: u64,
-    start_height: Height,
-    getdata: mpsc::Sender<Vec<Inventory>>,
+pub(super) struct Connection {
+    pub(super) peer: Arc<Peer>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) handshake: Handshake,
+    pub(super) first_step: Option<Step>,
+    pub(super) nonce: u64,
+    pub(super) start_height: Height,
+    pub(super) getdata: mpsc::Sender<Vec<Inventory>>,
     /// Bytes that this peer may have waiting at the engine.
-    budget: Arc<Semaphore>,
-    ping: Option<(u64, Duration)>,
-    missed_pongs: u32,
+    pub(super) budget: Arc<Semaphore>,
+    pub(super) ping: Option<(u64, Duration)>,
+    pub(super) missed_pongs: u32,
+    pub(super) rates: PeerRates,
 }
 
 impl Connection {
@@ -109,6 +100,7 @@ impl Connection {
             budget: Arc::new(Semaphore::new(RECEIVE_BUDGET)),
             ping: None,
             missed_pongs: 0,
+            rates: PeerRates::default(),
         }
     }
 
@@ -122,6 +114,7 @@ impl Connection {
         // Who dialled speaks first.
         let mut silent = self.peer.direction == Direction::Inbound;
         let mut pings = ping_timer(timeouts.ping_interval);
+        let peer = Arc::clone(&self.peer);
         if let Some(step) = self.first_step.take() {
             self.take_step(step)?;
         }
@@ -132,7 +125,7 @@ impl Connection {
             }
             tokio::select! {
                 biased;
-                () = self.peer.closed() => return Err(Ended::Local),
+                () = peer.closed() => return Err(Ended::Local),
                 () = tokio::time::sleep_until(handshake_deadline), if !complete => {
                     return Err(Ended::HandshakeTimeout);
                 }
@@ -142,7 +135,12 @@ impl Connection {
                     None => return Err(Ended::Remote),
                     Some(Ok(raw)) => {
                         silent = false;
-                        self.dispatch(raw).await?;
+                        // What it waits for may never come from a peer that is being disconnected.
+                        tokio::select! {
+                            biased;
+                            () = peer.closed() => return Err(Ended::Local),
+                            dispatched = self.dispatch(raw) => dispatched?,
+                        }
                     }
                     Some(Err(error)) => return Err(self.on_frame_error(error)),
                 },
@@ -168,126 +166,7 @@ impl Connection {
         Ended::Frame(error)
     }
 
-    /// Routes one message: control is answered here and now, headers and blocks go on to their stages.
-    async fn dispatch(&mut self, raw: RawMessage) -> Result<(), Ended> {
-        self.peer.note_received(&raw, self.shared.clock.now().mono);
-        if self.handshake.state() != HandshakeState::Complete && !EARLY_COMMANDS.contains(&raw.command) {
-            return Ok(());
-        }
-        match lane_of(&raw.command) {
-            Lane::Control => self.on_control(&raw).await,
-            Lane::Headers => {
-                let headers = match self.decode(&raw)? {
-                    Some(Message::Headers(headers)) => headers,
-                    // Headers with delay proofs are those of another chain.
-                    Some(_) => return self.punish(Misbehaviour::InvalidHeaders),
-                    None => return Ok(()),
-                };
-                self.forward(Event::Headers { peer: self.peer.id, headers }, raw.payload.len()).await
-            }
-            Lane::Blocks => {
-                if let Err(error) = raw.check_size(&self.shared.params.limits) {
-                    return self.punish(error.misbehaviour());
-                }
-                // Only the header is read here; the body is decoded where it is validated.
-                let Some(header) = raw.payload.first_chunk::<{ BlockHeader::SIZE }>() else { return Ok(()) };
-                let header = BlockHeader::from_bytes(header);
-                let bytes = raw.payload.len();
-                if bytes > BlockHeader::SIZE + MAX_SIZE_PREFIX + self.shared.params.limits.max_blob_bytes {
-                    return self.punish(Misbehaviour::OversizedBlock);
-                }
-                self.forward(Event::Block { peer: self.peer.id, header, payload: raw.payload }, bytes).await
-            }
-        }
-    }
-
-    async fn on_control(&mut self, raw: &RawMessage) -> Result<(), Ended> {
-        let peer = self.peer.id;
-        let Some(message) = self.decode(raw)? else { return Ok(()) };
-        match message {
-            Message::Version(version) => self.on_version(&version)?,
-            Message::Verack => {
-                if let Some(step) = self.handshake.on_verack() {
-                    self.take_step(step)?;
-                }
-            }
-            Message::Ping(nonce) => {
-                tracing::info!("[P2P] Received ping from peer {peer}");
-                self.peer.send(&Message::Pong(nonce))?;
-            }
-            Message::Pong(nonce) => self.on_pong(nonce),
-            Message::GetHeaders(request) => {
-                let event = Event::GetHeaders { peer, locator: request.locator, stop: request.stop };
-                self.forward(event, raw.payload.len()).await?;
-            }
-            Message::Inv(items) => {
-                self.punish_unknown_kinds(&items)?;
-                let blocks: Vec<_> = items
-                    .into_iter()
-                    .filter(|item| item.kind == InventoryKind::Block)
-                    .map(|item| item.hash.into())
-                    .collect();
-                if !blocks.is_empty() {
-                    self.forward(Event::Announced { peer, blocks }, raw.payload.len()).await?;
-                }
-            }
-            // Waiting here stops reading from a peer that asks faster than it reads our answers.
-            Message::GetData(items) => {
-                self.punish_unknown_kinds(&items)?;
-                self.getdata.send(items).await.map_err(|_| Ended::Local)?;
-            }
-            // Everything else asks nothing of a node that keeps no pool of transactions.
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn on_version(&mut self, version: &VersionMessage) -> Result<(), Ended> {
-        let peer = self.peer.id;
-        let own_nonce = version.nonce == self.nonce;
-        tracing::info!("[P2P] Received version from peer {peer}");
-        tracing::info!("  Protocol: {}", version.version);
-        tracing::info!("  User Agent: {}", version.user_agent.escape_debug());
-        tracing::info!("  Start Height: {}", version.start_height);
-        let steps = self.handshake.on_version(version, own_nonce)?;
-        // Negative heights are read as "nothing".
-        self.start_height = Height(u32::try_from(version.start_height).unwrap_or(0));
-        for step in steps {
-            self.take_step(step)?;
-        }
-        Ok(())
-    }
-
-    fn take_step(&mut self, step: Step) -> Result<(), Ended> {
-        let peer = self.peer.id;
-        match step {
-            Step::SendVersion => {
-                let now = self.shared.clock.now();
-                let height = self.shared.tip_height();
-                let mut version =
-                    VersionMessage::new(&self.shared.params, self.peer.address, self.nonce, height, now.unix);
-                version.services = self.shared.services();
-                if let Err(error) = self.peer.send(&Message::Version(version)) {
-                    tracing::warn!("[P2P] Failed to send version to peer {peer}");
-                    return Err(error.into());
-                }
-                tracing::info!("[P2P] Handshake initiated with peer {peer}");
-            }
-            Step::SendVerack => self.peer.send(&Message::Verack)?,
-            Step::Complete => {
-                tracing::info!("[P2P] Handshake complete with peer {peer}");
-                self.peer.note_handshake_complete();
-                // New blocks by their headers, please: that saves asking for them (spec: wire §5.5).
-                self.peer.send(&Message::SendHeaders)?;
-                self.tell(Event::PeerConnected { peer, start_height: self.start_height });
-                // Now rather than in half a minute: near peers keep their slot.
-                self.send_ping()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn send_ping(&mut self) -> Result<(), Ended> {
+    pub(super) fn send_ping(&mut self) -> Result<(), Ended> {
         if self.ping.is_some() {
             self.missed_pongs += 1;
             if self.missed_pongs >= MAX_MISSED_PONGS {
@@ -299,7 +178,7 @@ impl Connection {
         Ok(self.peer.send(&Message::Ping(nonce))?)
     }
 
-    fn on_pong(&mut self, nonce: u64) {
+    pub(super) fn on_pong(&mut self, nonce: u64) {
         tracing::info!("[P2P] Received pong from peer {} (nonce: {nonce})", self.peer.id);
         if let Some((_, sent)) = self.ping.take_if(|(expected, _)| *expected == nonce) {
             self.missed_pongs = 0;
@@ -307,29 +186,8 @@ impl Connection {
         }
     }
 
-    /// Decodes a message; a malformed one costs the peer its penalty and is dropped.
-    fn decode(&self, raw: &RawMessage) -> Result<Option<Message>, Ended> {
-        match raw.decode(&self.shared.params.limits) {
-            Ok(message) => Ok(Some(message)),
-            Err(error) => {
-                tracing::warn!("[P2P] Bad '{}' from peer {}: {error}", raw.command.as_str(), self.peer.id);
-                self.punish(error.misbehaviour()).map(|()| None)
-            }
-        }
-    }
-
-    /// Each item of a kind that does not exist has its price.
-    fn punish_unknown_kinds(&self, items: &[Inventory]) -> Result<(), Ended> {
-        let unknown = items.iter().filter(|item| matches!(item.kind, InventoryKind::Other(_))).count();
-        (0..unknown).try_for_each(|_| self.punish(Misbehaviour::BadInventoryKind))
-    }
-
-    fn punish(&self, misbehaviour: Misbehaviour) -> Result<(), Ended> {
-        if self.shared.punish(&self.peer, misbehaviour) { Err(Ended::Misbehaved) } else { Ok(()) }
-    }
-
     /// Passes an event on, waiting while too many bytes of this peer are on their way already.
-    async fn forward(&self, event: Event, bytes: usize) -> Result<(), Ended> {
+    pub(super) async fn forward(&self, event: Event, bytes: usize) -> Result<(), Ended> {
         let permits = u32::try_from(bytes.min(RECEIVE_BUDGET)).unwrap_or(u32::MAX);
         let budget = Arc::clone(&self.budget);
         let permit = budget.acquire_many_owned(permits).await.map_err(|_| Ended::Local)?;
@@ -337,7 +195,7 @@ impl Connection {
         Ok(())
     }
 
-    fn tell(&self, event: Event) {
+    pub(super) fn tell(&self, event: Event) {
         self.shared.engine.send(event, None);
     }
 }

@@ -3,11 +3,13 @@
 //! Each connection has three tasks: one reads and routes, one writes, one serves blocks from the store. What a
 //! connection cannot answer by itself goes as an [`Event`](crate::sync::Event) to the engine.
 
+mod asked;
 mod ban_list;
 mod bans;
 mod config;
 mod connection;
 mod dialer;
+mod dispatch;
 mod eviction;
 mod handshake;
 mod host;
@@ -15,13 +17,16 @@ mod inbound;
 mod manager;
 mod outbound;
 mod peer;
+mod rates;
 mod router;
 mod saved;
 mod score;
 mod send_queue;
+mod serve_limits;
 mod server;
 mod shared;
 mod slots;
+mod token_bucket;
 mod writer;
 
 pub use dilithion_wire::BAN_SCORE;
@@ -36,10 +41,13 @@ pub use host::{Host, NetGroup};
 pub use manager::ConnectionManager;
 pub(crate) use manager::NetParts;
 pub use peer::{Direction, Peer, PeerSnapshot, Peers, SendError};
+pub use rates::{PeerRates, Verdict};
 pub use router::{Lane, lane_of};
 pub use score::{ScoreKeeper, Scored};
 pub use send_queue::SendQueue;
+pub use serve_limits::ServeLimits;
 pub use slots::{Admission, Refusal, SlotLimits};
+pub use token_bucket::TokenBucket;
 
 use std::time::Duration;
 
@@ -60,6 +68,8 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
 pub const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A TCP connection must be established in this time.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection that accepts not a single byte of ours for so long is closed.
+pub const SEND_STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// First pause before a lost connection is dialled again; doubles with each failure.
 pub const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 /// Longest pause before a lost connection is dialled again.

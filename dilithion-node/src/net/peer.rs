@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dilithion_wire::{Message, PeerId, RawMessage};
+use dilithion_wire::{Command, Message, PeerId, RawMessage};
 use thiserror::Error;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::asked::Asked;
 use super::{Candidate, Host, Lane, MAX_SEND_QUEUE, SendQueue, lane_of};
 
 /// Bytes of a message's header on the wire (spec: wire §1.2).
@@ -64,6 +65,7 @@ pub struct Peer {
     min_rtt_us: AtomicU64,
     connected: Duration,
     last_block_ms: AtomicU64,
+    asked: Asked,
 }
 
 /// A message on its way to the socket.
@@ -119,6 +121,7 @@ impl Peer {
             min_rtt_us: AtomicU64::new(u64::MAX),
             connected,
             last_block_ms: AtomicU64::new(0),
+            asked: Asked::default(),
         }
     }
 
@@ -134,6 +137,7 @@ impl Peer {
             self.disconnect();
             return Err(SendError::QueueFull);
         }
+        self.asked.note(message);
         self.push(raw, None)
     }
 
@@ -187,6 +191,11 @@ impl Peer {
         } else {
             tracing::debug!("[P2P] Received '{command}' from peer {id}");
         }
+    }
+
+    /// Whether a message answers one of ours; each of ours vouches for so many answers as it asked for.
+    pub(super) fn was_asked_for(&self, command: &Command) -> bool {
+        self.asked.settle(command)
     }
 
     pub(super) fn note_written(&self, now: Duration) {

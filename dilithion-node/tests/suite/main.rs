@@ -7,6 +7,7 @@ mod bans;
 mod chain;
 mod commands;
 mod coordinator;
+mod hostile;
 mod miner;
 mod net;
 mod process;

@@ -7,7 +7,7 @@ use dilithion_node::node::randomx;
 use dilithion_node::records::write_record;
 use dilithion_pow::{CompactTarget, Hasher, PowMode};
 use dilithion_wire::{
-    Block, BlockHash, BlockHeader, ChainParams, Encode, Height, OutPoint, Transaction, TxIn, TxOut,
+    Amount, Block, BlockHash, BlockHeader, ChainParams, Encode, Height, OutPoint, Transaction, TxIn, TxOut,
 };
 
 /// Seconds between two blocks.
@@ -46,26 +46,37 @@ impl Miner {
 
     /// A chain with `count` more blocks; `salt` tells branches apart.
     pub fn extend(&self, chain: &Mined, count: usize, salt: u8) -> Mined {
+        (0..count).fold(chain.clone(), |chain, _| {
+            let coinbase = self.coinbase(chain.next_height(), salt);
+            self.extend_by(&chain, vec![coinbase])
+        })
+    }
+
+    /// A chain with one more block, of about so many kilobytes.
+    pub fn extend_by_large(&self, chain: &Mined, kilobytes: usize) -> Mined {
+        let mut coinbase = self.coinbase(chain.next_height(), 0);
+        let large = TxOut { value: Amount(1), script_pubkey: vec![0x51; 1000].into() };
+        coinbase.outputs[0].value = Amount(1);
+        coinbase.outputs.resize(kilobytes, large);
+        self.extend_by(chain, vec![coinbase])
+    }
+
+    fn extend_by(&self, chain: &Mined, transactions: Vec<Transaction>) -> Mined {
         let mut chain = chain.clone();
         let mut worker = self.hasher.worker().unwrap();
-        for _ in 0..count {
-            let height = Height(u32::try_from(chain.blocks.len()).unwrap());
-            let transactions = vec![self.coinbase(height, salt)];
-            let parent = chain.blocks.last().unwrap().header;
-            let template =
-                BlockHeader { prev_hash: chain.tip, time: parent.time + SPACING, nonce: 0, ..parent };
-            let mut block = Block { header: template, vdf: None, transactions };
-            block.header.merkle_root = block.merkle_root();
-            let target = CompactTarget(block.header.bits).target();
-            chain.tip = loop {
-                let hash = worker.hash(&block.header.to_bytes());
-                if target.is_met_by(&hash) {
-                    break BlockHash::from_bytes(hash);
-                }
-                block.header.nonce += 1;
-            };
-            chain.blocks.push(block);
-        }
+        let parent = chain.blocks.last().unwrap().header;
+        let template = BlockHeader { prev_hash: chain.tip, time: parent.time + SPACING, nonce: 0, ..parent };
+        let mut block = Block { header: template, vdf: None, transactions };
+        block.header.merkle_root = block.merkle_root();
+        let target = CompactTarget(block.header.bits).target();
+        chain.tip = loop {
+            let hash = worker.hash(&block.header.to_bytes());
+            if target.is_met_by(&hash) {
+                break BlockHash::from_bytes(hash);
+            }
+            block.header.nonce += 1;
+        };
+        chain.blocks.push(block);
         chain
     }
 
@@ -78,6 +89,10 @@ impl Miner {
 }
 
 impl Mined {
+    fn next_height(&self) -> Height {
+        Height(self.height().0 + 1)
+    }
+
     pub fn height(&self) -> Height {
         Height(u32::try_from(self.blocks.len() - 1).unwrap())
     }

@@ -42,9 +42,35 @@ impl RawPeer {
     }
 
     pub fn framed(&self, message: &Message) -> Vec<u8> {
+        self.framed_raw(message.to_raw())
+    }
+
+    pub fn framed_raw(&self, message: RawMessage) -> Vec<u8> {
         let mut bytes = BytesMut::new();
-        MessageCodec::new(self.params.magic).encode(message.to_raw(), &mut bytes).unwrap();
+        MessageCodec::new(self.params.magic).encode(message, &mut bytes).unwrap();
         bytes.to_vec()
+    }
+
+    /// Sends bytes while reading whatever comes, up to this message or the end. Tells whether it came, and whether the
+    /// node closed the connection.
+    pub async fn exchange(&mut self, bytes: &[u8], last: &RawMessage) -> (bool, bool) {
+        let Self { stream, codec, buffer, .. } = self;
+        let (mut read, mut write) = stream.split();
+        let reading = async {
+            loop {
+                while let Some(raw) = codec.decode(buffer).unwrap() {
+                    if raw == *last {
+                        return (true, false);
+                    }
+                }
+                if read.read_buf(buffer).await.unwrap_or(0) == 0 {
+                    return (false, true);
+                }
+            }
+        };
+        // The node may close before it has read all.
+        let (_, seen) = tokio::join!(write.write_all(bytes), reading);
+        seen
     }
 
     pub async fn send(&mut self, message: &Message) {
