@@ -1,4 +1,4 @@
-//! Random numbers for nonces and sampling; nothing here is a secret.
+//! Random numbers for nonces, sampling, and keys that only have to be unknown to peers.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 

@@ -345,6 +345,7 @@ impl RunArgs {
             per_host: self.max_connections_per_ip.unwrap_or(slots.per_host),
         };
         config.net.loopback_as_remote = self.loopback_as_remote;
+        config.net.use_addresses = self.connect.is_empty();
         config.net.use_seeds = self.connect.is_empty() && !self.no_seeds;
         if !self.connect.is_empty() {
             config.net.peers.truncate(self.connect.len());

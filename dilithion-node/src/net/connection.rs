@@ -29,6 +29,8 @@ pub(super) enum Ended {
     Local,
     #[error("closed by the peer")]
     Remote,
+    #[error("a node is there")]
+    Felt,
     #[error("no message in time")]
     Silent,
     #[error("handshake not complete in time")]
@@ -58,7 +60,7 @@ pub(super) async fn run(stream: TcpStream, peer: Arc<Peer>, shared: Arc<Shared>)
 
     let mut connection = Connection::new(peer, shared, getdata);
     let ended = connection.read_loop(read).await.err().unwrap_or(Ended::Local);
-    if connection.handshake.state() == HandshakeState::Complete {
+    if connection.told {
         connection.tell(Event::PeerDisconnected { peer: connection.peer.id });
     }
     connection.peer.disconnect();
@@ -83,6 +85,10 @@ pub(super) struct Connection {
     pub(super) ping: Option<(u64, Duration)>,
     pub(super) missed_pongs: u32,
     pub(super) rates: PeerRates,
+    /// The engine knows of it.
+    pub(super) told: bool,
+    /// Its `getaddr` has been answered.
+    pub(super) addresses_told: bool,
 }
 
 impl Connection {
@@ -101,6 +107,8 @@ impl Connection {
             ping: None,
             missed_pongs: 0,
             rates: PeerRates::default(),
+            told: false,
+            addresses_told: false,
         }
     }
 

@@ -1,11 +1,13 @@
 //! What is done with each message of a peer.
 
 use dilithion_wire::{
-    BlockHeader, Command, Height, Inventory, InventoryKind, Message, Misbehaviour, RawMessage, VersionMessage,
+    BlockHeader, Command, Height, Inventory, InventoryKind, Message, Misbehaviour, RawMessage, TimedAddress,
+    VersionMessage,
 };
 
 use super::connection::{Connection, Ended};
 use super::handshake::{HandshakeState, Step};
+use super::peer::{Direction, Purpose};
 use super::rates::Verdict;
 use super::router::{Lane, lane_of};
 use crate::sync::Event;
@@ -93,6 +95,8 @@ impl Connection {
                     self.forward(Event::Announced { peer, blocks }, raw.payload.len()).await?;
                 }
             }
+            Message::Addr(addresses) => self.on_addresses(&addresses),
+            Message::GetAddr => self.on_get_addr()?,
             // Waiting here stops reading from a peer that asks faster than it reads our answers.
             Message::GetData(items) => {
                 self.punish_unknown_kinds(&items)?;
@@ -102,6 +106,26 @@ impl Connection {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The book takes in so many addresses of one peer, and no more.
+    fn on_addresses(&mut self, addresses: &[TimedAddress]) {
+        let now = self.shared.clock.now();
+        let taken = self.rates.on_addresses(addresses.len(), now.mono);
+        let (told, source) = (addresses.get(..taken).unwrap_or(addresses), self.peer.host());
+        let added = self.shared.book.add(told, source, now.unix);
+        tracing::debug!("[P2P] Peer {} told {} addresses, {added} are new", self.peer.id, addresses.len());
+    }
+
+    /// One `addr` for a connection: C++ nodes mind a second one, and the book is not to be read as a whole.
+    fn on_get_addr(&mut self) -> Result<(), Ended> {
+        if std::mem::replace(&mut self.addresses_told, true) {
+            return Ok(());
+        }
+        match self.shared.book.sample(self.shared.clock.now().unix) {
+            told if told.is_empty() => Ok(()),
+            told => Ok(self.peer.send(&Message::Addr(told))?),
+        }
     }
 
     fn on_version(&mut self, version: &VersionMessage) -> Result<(), Ended> {
@@ -139,8 +163,16 @@ impl Connection {
             Step::Complete => {
                 tracing::info!("[P2P] Handshake complete with peer {peer}");
                 self.peer.note_handshake_complete();
+                if self.peer.direction == Direction::Outbound {
+                    self.shared.book.good(self.peer.address, self.shared.clock.now().unix);
+                    if self.peer.purpose == Purpose::Feeler {
+                        return Err(Ended::Felt);
+                    }
+                    self.peer.send(&Message::GetAddr)?;
+                }
                 // New blocks by their headers, please: that saves asking for them (spec: wire §5.5).
                 self.peer.send(&Message::SendHeaders)?;
+                self.told = true;
                 self.tell(Event::PeerConnected { peer, start_height: self.start_height });
                 // Now rather than in half a minute: near peers keep their slot.
                 self.send_ping()?;

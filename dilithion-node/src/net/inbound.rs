@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 
-use super::peer::Direction;
-use super::{Admission, ConnectionManager, Host, Refusal};
+use super::{Admission, ConnectionManager, Host, Purpose, Refusal};
 
 /// Pause after a failed `accept`, which mostly means that file descriptors ran out.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -49,7 +48,7 @@ impl ConnectionManager {
         }
         tracing::info!("[P2P] New peer connected: {address}");
         // In the table before its task runs, so that a burst is counted as it comes.
-        let peer = self.register(address, Direction::Inbound);
+        let peer = self.register(address, Purpose::Inbound);
         tracing::info!("[P2P] Peer {} accepted: {address}", peer.id);
         let manager = Arc::clone(self);
         self.tasks.spawn(async move { manager.run(stream, peer).await });

@@ -12,11 +12,12 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::address_book::{ADDRESS_FILE, AddressBook};
 use super::bans::{BAN_FILE, Spared};
 use super::connection::{self, Ended};
-use super::peer::{Direction, Peer, Peers, SendError};
+use super::peer::{Peer, Peers, SendError};
 use super::shared::Shared;
-use super::{Ban, Bans, Dialer, Host, MAX_OUTBOUND_CONNECTIONS, NetConfig};
+use super::{Ban, Bans, Dialer, Host, MAX_OUTBOUND_CONNECTIONS, NetConfig, Purpose};
 use crate::clock::Clock;
 use crate::random::random_u64;
 use crate::stage::EngineHandle;
@@ -63,9 +64,12 @@ impl ConnectionManager {
             hosts: known.map(|address| Host::of(address.ip())).collect(),
             loopback_as_remote: config.loopback_as_remote,
         };
-        let bans = Bans::load(datadir.map(|datadir| datadir.join(BAN_FILE)), spared);
+        let file = |name| datadir.as_ref().map(|datadir| datadir.join(name));
+        let bans = Bans::load(file(BAN_FILE), spared);
+        let book = AddressBook::load(file(ADDRESS_FILE), config.loopback_as_remote);
         let (own_nonce, peers) = (random_u64(), Arc::new(Peers::default()));
-        let shared = Shared { params, config, clock, engine, store, peers, bans, own_nonce, tip_height };
+        let shared =
+            Shared { params, config, clock, engine, store, peers, bans, book, own_nonce, tip_height };
         Self {
             shared: Arc::new(shared),
             dialer,
@@ -96,7 +100,12 @@ impl ConnectionManager {
             self.maintain(*address);
         }
         if config.use_seeds {
-            self.tasks.spawn(Arc::clone(self).dial_seeds());
+            self.tasks.spawn(Arc::clone(self).ask_seeds());
+        }
+        if config.use_seeds || config.use_addresses {
+            self.tasks.spawn(Arc::clone(self).fill_outbound_slots());
+            self.tasks.spawn(Arc::clone(self).send_feelers());
+            self.tasks.spawn(Arc::clone(self).keep_addresses_saved());
         }
         Ok(bound)
     }
@@ -110,8 +119,10 @@ impl ConnectionManager {
     /// Stops, and waits until every task has ended.
     pub async fn stop(&self) {
         tracing::info!("  Stopping P2P server...");
+        let anchors = self.anchors();
         self.interrupt();
         self.tasks.wait().await;
+        self.shared.book.save(anchors).await;
     }
 
     /// Closes one connection.
@@ -177,9 +188,9 @@ impl ConnectionManager {
         self.shared.bans.clear();
     }
 
-    pub(super) fn register(&self, address: SocketAddr, direction: Direction) -> Arc<Peer> {
+    pub(super) fn register(&self, address: SocketAddr, purpose: Purpose) -> Arc<Peer> {
         let (id, now) = (self.shared.peers.next_id(), self.shared.clock.now().mono);
-        let peer = Arc::new(Peer::new(id, address, direction, now, self.interrupted.child_token()));
+        let peer = Arc::new(Peer::new(id, address, purpose, now, self.interrupted.child_token()));
         self.shared.peers.insert(Arc::clone(&peer));
         peer
     }

@@ -3,6 +3,8 @@
 //! Each connection has three tasks: one reads and routes, one writes, one serves blocks from the store. What a
 //! connection cannot answer by itself goes as an [`Event`](crate::sync::Event) to the engine.
 
+mod address_book;
+mod addresses;
 mod asked;
 mod ban_list;
 mod bans;
@@ -31,6 +33,7 @@ mod writer;
 
 pub use dilithion_wire::BAN_SCORE;
 
+pub use addresses::{AddressManager, KnownAddress};
 pub use ban_list::{Ban, BanList};
 pub use bans::Bans;
 pub use config::{NetConfig, Timeouts};
@@ -40,7 +43,7 @@ pub use handshake::{Handshake, HandshakeError, HandshakeState, Step};
 pub use host::{Host, NetGroup};
 pub use manager::ConnectionManager;
 pub(crate) use manager::NetParts;
-pub use peer::{Direction, Peer, PeerSnapshot, Peers, SendError};
+pub use peer::{Direction, Peer, PeerSnapshot, Peers, Purpose, SendError};
 pub use rates::{PeerRates, Verdict};
 pub use router::{Lane, lane_of};
 pub use score::{ScoreKeeper, Scored};
@@ -70,6 +73,13 @@ pub const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that accepts not a single byte of ours for so long is closed.
 pub const SEND_STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// A little known address is tested this often (spec: wire §4).
+pub const FEELER_INTERVAL: Duration = Duration::from_secs(2 * 60);
+/// Known addresses are written to disk this often (spec: wire §4).
+pub const ADDRESS_SAVE_INTERVAL: Duration = Duration::from_secs(15 * 60);
+/// Peers of a run that the next one begins with, as in Bitcoin Core: an attacker who fills the book does not shake off
+/// those that served us well.
+pub const MAX_ANCHORS: usize = 2;
 /// First pause before a lost connection is dialled again; doubles with each failure.
 pub const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 /// Longest pause before a lost connection is dialled again.

@@ -30,6 +30,30 @@ pub enum Direction {
     Outbound,
 }
 
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The peer wants something of us.
+    Inbound,
+    /// The operator wants us to stay connected to it.
+    Manual,
+    /// One of the few that we chose ourselves.
+    Automatic,
+    /// To see whether a node is there at all; it ends with the handshake.
+    Feeler,
+}
+
+impl Purpose {
+    /// Who opened it.
+    #[must_use]
+    pub fn direction(self) -> Direction {
+        match self {
+            Self::Inbound => Direction::Inbound,
+            Self::Manual | Self::Automatic | Self::Feeler => Direction::Outbound,
+        }
+    }
+}
+
 /// Why a message could not be queued.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum SendError {
@@ -51,6 +75,8 @@ pub struct Peer {
     pub address: SocketAddr,
     /// Who opened it.
     pub direction: Direction,
+    /// What it is for.
+    pub purpose: Purpose,
     queue: Mutex<SendQueue<Outgoing>>,
     /// Rings when something was queued.
     queued: Notify,
@@ -85,6 +111,8 @@ pub struct PeerSnapshot {
     pub address: SocketAddr,
     /// Who opened it.
     pub direction: Direction,
+    /// What it is for.
+    pub purpose: Purpose,
     /// Whether the handshake is complete.
     pub handshake_complete: bool,
     /// Monotonic time of the last message from it.
@@ -101,14 +129,15 @@ impl Peer {
     pub(super) fn new(
         id: PeerId,
         address: SocketAddr,
-        direction: Direction,
+        purpose: Purpose,
         connected: Duration,
         closed: CancellationToken,
     ) -> Self {
         Self {
             id,
             address,
-            direction,
+            direction: purpose.direction(),
+            purpose,
             queue: Mutex::default(),
             queued: Notify::new(),
             bulk: Arc::new(Semaphore::new(BULK_QUEUE)),
@@ -273,6 +302,7 @@ impl Peer {
             id: self.id,
             address: self.address,
             direction: self.direction,
+            purpose: self.purpose,
             handshake_complete: self.handshake_complete.load(Ordering::Relaxed),
             last_recv: Duration::from_millis(self.last_recv_ms.load(Ordering::Relaxed)),
             last_send: Duration::from_millis(self.last_send_ms.load(Ordering::Relaxed)),

@@ -24,6 +24,10 @@ const GETDATA_PER_SECOND: f64 = 50.0;
 const HEADERS_PER_SECOND: f64 = 10.0;
 /// `addr` messages per second that nobody asked for: one in ten seconds (spec: wire §4).
 const ADDR_PER_SECOND: f64 = 0.1;
+/// Addresses at once: the answer to our one `getaddr` (spec: wire §2).
+const ADDRESSES: f64 = 1000.0;
+/// Addresses per second beyond that, as in Bitcoin Core.
+const ADDRESSES_PER_SECOND: f64 = 0.1;
 /// Blocks at once that nobody asked for. S nodes may push what they mine (spec: reference-node §3).
 const PUSHED_BLOCKS: f64 = 50.0;
 /// Blocks per second that nobody asked for.
@@ -58,6 +62,7 @@ pub struct PeerRates {
     getdata: TokenBucket,
     headers: TokenBucket,
     addr: TokenBucket,
+    addresses: TokenBucket,
     blocks: TokenBucket,
     getheaders: TokenBucket,
     others: TokenBucket,
@@ -72,6 +77,7 @@ impl Default for PeerRates {
             getdata: windowed(GETDATA_PER_SECOND),
             headers: windowed(HEADERS_PER_SECOND),
             addr: TokenBucket::new(1.0, ADDR_PER_SECOND),
+            addresses: TokenBucket::new(ADDRESSES, ADDRESSES_PER_SECOND),
             blocks: TokenBucket::new(PUSHED_BLOCKS, PUSHED_BLOCKS_PER_SECOND),
             getheaders: TokenBucket::new(GETHEADERS, GETHEADERS_PER_SECOND),
             others: TokenBucket::new(OTHERS, OTHERS_PER_SECOND),
@@ -102,6 +108,11 @@ impl PeerRates {
     pub fn on_inv_items(&mut self, items: usize, now: Duration) -> bool {
         let items = u32::try_from(items).unwrap_or(u32::MAX);
         self.inv_items.take(items.into(), now)
+    }
+
+    /// How many of so many addresses are taken in.
+    pub fn on_addresses(&mut self, addresses: usize, now: Duration) -> usize {
+        self.addresses.take_some(addresses, now)
     }
 
     /// Nothing is lost, and a flood slows down its own sender only.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use dilithion_chain::ChainReader;
 use dilithion_wire::{BAN_SCORE, ChainParams, Height, Misbehaviour, Services};
 
+use super::address_book::AddressBook;
 use super::peer::{Peer, Peers};
 use super::{Bans, NetConfig};
 use crate::clock::Clock;
@@ -21,6 +22,7 @@ pub(super) struct Shared {
     pub(super) store: ChainReader,
     pub(super) peers: Arc<Peers>,
     pub(super) bans: Bans,
+    pub(super) book: AddressBook,
     /// Sent in every `version` of this run; a connection that shows it leads back to us.
     pub(super) own_nonce: u64,
     pub(super) tip_height: Arc<AtomicU32>,

@@ -1,0 +1,173 @@
+//! The address manager of a running node, and the file that keeps it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use dilithion_wire::TimedAddress;
+use tokio::sync::Notify;
+
+use super::addresses::SavedAddresses;
+use super::{AddressManager, Host, NetGroup, saved};
+use crate::random::random_u64;
+
+/// The file of the addresses, in the data directory.
+pub(super) const ADDRESS_FILE: &str = "peers.json";
+
+/// Known addresses and those that are in use. The lock is held for one operation on the book.
+#[derive(Debug)]
+pub(super) struct AddressBook {
+    file: Option<PathBuf>,
+    state: Mutex<State>,
+    /// Rings when there may be somebody new to dial.
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    book: AddressManager,
+    /// Dialled or connected, with their networks.
+    in_use: BTreeMap<SocketAddr, NetGroup>,
+    /// Peers of the last run that are to be dialled first.
+    anchors: Vec<SocketAddr>,
+}
+
+impl AddressBook {
+    /// With the addresses of an earlier run. A file that makes no sense is reported, and replaced in time.
+    pub(super) fn load(file: Option<PathBuf>, local_too: bool) -> Self {
+        let loaded = file.as_deref().map_or(Ok(None), saved::load::<SavedAddresses>);
+        let loaded = loaded.unwrap_or_else(|error| {
+            tracing::warn!("[P2P] Cannot read {}: {error}", file.clone().unwrap_or_default().display());
+            None
+        });
+        let (book, anchors) = match loaded {
+            Some(saved) => (AddressManager::from_saved(&saved, local_too), saved.anchors),
+            None => (AddressManager::new(random_key(), local_too), Vec::new()),
+        };
+        let state = State { book, in_use: BTreeMap::new(), anchors };
+        Self { file, state: Mutex::new(state), changed: Notify::new() }
+    }
+
+    /// Takes in what a peer told.
+    pub(super) fn add(&self, told: &[TimedAddress], source: Host, now: u64) -> usize {
+        let added = self.lock().book.add(told, source, now);
+        if added > 0 {
+            self.changed.notify_one();
+        }
+        added
+    }
+
+    /// Takes in what a seed, or the operator, names.
+    pub(super) fn add_trusted(&self, address: SocketAddr, now: u64) {
+        if self.lock().book.add_trusted(address, now) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// The next address to dial, which from now on is in use: first the anchors, then the book's choice.
+    pub(super) fn take(&self, now: u64) -> Option<SocketAddr> {
+        let mut state = self.lock();
+        let taken: BTreeSet<NetGroup> = state.in_use.values().copied().collect();
+        let anchor = state.anchors.pop().filter(|anchor| !taken.contains(&group(*anchor)));
+        let address = anchor.or_else(|| state.book.pick(&taken, now, &mut random_u64))?;
+        state.begin(address, now);
+        Some(address)
+    }
+
+    /// An address to test, which from now on is in use.
+    pub(super) fn take_to_test(&self, now: u64) -> Option<SocketAddr> {
+        let mut state = self.lock();
+        let address = state.book.pick_to_test(now, &mut random_u64)?;
+        if state.in_use.contains_key(&address) {
+            return None;
+        }
+        state.begin(address, now);
+        Some(address)
+    }
+
+    /// A connection to an address ended, or did not come about; `worked` tells whether its handshake was completed.
+    pub(super) fn release(&self, address: SocketAddr, worked: bool, now: u64) {
+        let mut state = self.lock();
+        state.in_use.remove(&address);
+        if !worked {
+            state.book.failed(address, now);
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// A handshake with a dialled address was completed.
+    pub(super) fn good(&self, address: SocketAddr, now: u64) {
+        self.lock().book.good(address, now);
+    }
+
+    /// An address is ours.
+    pub(super) fn is_own(&self, address: SocketAddr) {
+        self.lock().book.is_own(address);
+    }
+
+    /// What to tell a peer that asks.
+    pub(super) fn sample(&self, now: u64) -> Vec<TimedAddress> {
+        self.lock().book.sample(now, &mut random_u64)
+    }
+
+    /// How many addresses are known.
+    pub(super) fn len(&self) -> usize {
+        self.lock().book.len()
+    }
+
+    /// Completes when there may be somebody to dial: one is new or free again, or a pause has ended.
+    pub(super) async fn wait(&self, now: u64) {
+        let next = {
+            let state = self.lock();
+            state.book.next_retry(&state.in_use.values().copied().collect())
+        };
+        let pause = async {
+            match next {
+                Some(at) => tokio::time::sleep(Duration::from_secs(at.saturating_sub(now).max(1))).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = pause => {}
+            () = self.changed.notified() => {}
+        }
+    }
+
+    /// Writes the book, with peers to begin with next time.
+    pub(super) async fn save(&self, anchors: Vec<SocketAddr>) {
+        let Some(file) = self.file.clone() else { return };
+        let content = self.lock().book.to_saved(anchors);
+        let path = file.clone();
+        match tokio::task::spawn_blocking(move || saved::save(&path, &content)).await {
+            Ok(Err(error)) => tracing::warn!("[P2P] Cannot write {}: {error}", file.display()),
+            // Written, or the runtime is shutting down.
+            Ok(Ok(())) | Err(_) => {}
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn begin(&mut self, address: SocketAddr, now: u64) {
+        self.book.attempt(address, now);
+        self.in_use.insert(address, group(address));
+    }
+}
+
+fn group(address: SocketAddr) -> NetGroup {
+    Host::of(address.ip()).group()
+}
+
+fn random_key() -> [u8; 32] {
+    let mut key = [0; 32];
+    for part in key.chunks_exact_mut(size_of::<u64>()) {
+        part.copy_from_slice(&random_u64().to_le_bytes());
+    }
+    key
+}
