@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dilithion_chain::StoreError;
 use dilithion_wire::{BlockHash, Command, Inventory, InventoryKind, RawMessage};
 use tokio::sync::mpsc;
 
