@@ -141,10 +141,9 @@ impl AddressBook {
         let Some(file) = self.file.clone() else { return };
         let content = self.lock().book.to_saved(anchors);
         let path = file.clone();
-        match tokio::task::spawn_blocking(move || saved::save(&path, &content)).await {
-            Ok(Err(error)) => tracing::warn!("[P2P] Cannot write {}: {error}", file.display()),
-            // Written, or the runtime is shutting down.
-            Ok(Ok(())) | Err(_) => {}
+        // Without an answer the runtime is shutting down.
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || saved::save(&path, &content)).await {
+            tracing::warn!("[P2P] Cannot write {}: {error}", file.display());
         }
     }
 

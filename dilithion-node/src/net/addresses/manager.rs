@@ -23,7 +23,7 @@ const MAX_FUTURE: u64 = 10 * 60;
 /// What is not believed is taken to have been seen so long ago, as in Bitcoin Core.
 const DOUBTFUL_AGE: u64 = 5 * 24 * 60 * 60;
 
-/// Known addresses (see the [module](super)). Times are in seconds since 1970; `random` is asked for numbers that peers
+/// Known addresses. Times are in seconds since 1970; `random` is asked for numbers that peers
 /// cannot foresee.
 #[doc(alias = "CAddrMan")]
 #[derive(Clone, Debug)]
@@ -213,13 +213,13 @@ impl AddressManager {
         let fits =
             |known: &KnownAddress| !taken.contains(&group(known.address)) && self.retry_at(known) <= now;
         for _ in 0..RANDOM_PICKS {
-            let tried = random() % 2 == 0;
+            let tried = random().is_multiple_of(2);
             if let Some(known) = self.random_entry(tried, random).filter(|known| fits(known)) {
                 return Some(known.address);
             }
         }
         // Few are known, or few fit: the first that fits, from anywhere on.
-        let start = random_slot(random() % 2 == 0, random);
+        let start = random_slot(random().is_multiple_of(2), random);
         let around = self.slots.range(start..).chain(self.slots.range(..start));
         around
             .filter_map(|(_, address)| self.entries.get(address))
