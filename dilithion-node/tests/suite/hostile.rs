@@ -74,11 +74,11 @@ fn attacks(miner: &Miner) -> Vec<Attack> {
     let orphan_block = [&orphan.to_bytes()[..], &[1, 0]].concat();
     vec![
         after("inv flood", times(450, &Message::Inv(vec![block])), Closed),
-        after("inv items flood", times(12, &Message::Inv(vec![Inventory::tx(Txid::ZERO); 50_000])), Closed),
+        after("inv items flood", times(12, &Message::Inv(vec![Inventory::tx(Txid::ZERO); 49_999])), Closed),
         after("unknown inventory kinds", times(1, &Message::Inv(vec![strange; 10])), Closed),
         after("unknown kinds in getdata", times(1, &Message::GetData(vec![strange; 10])), Closed),
         after("getdata flood", times(200, &Message::GetData(vec![block])), Closed),
-        after("getdata of 50,000 unknown blocks", times(2, &Message::GetData(vec![block; 50_000])), Stays),
+        after("getdata of 49,999 unknown blocks", times(2, &Message::GetData(vec![block; 49_999])), Stays),
         after("headers flood", times(60, &Message::Headers(Vec::new())), Closed),
         after("headers with transactions", vec![raw(Command::HEADERS, with_transactions); 5], Closed),
         after("headers beyond 2000", vec![raw(Command::HEADERS, vec![0xfd, 0xd1, 0x07]); 5], Closed),

@@ -3,10 +3,14 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
 #![expect(unreachable_pub, reason = "the modules of a test program are reached from nowhere else")]
 
+mod addresses;
 mod bans;
 mod chain;
+mod chaos;
 mod commands;
+mod connman;
 mod coordinator;
+mod fairness;
 mod hostile;
 mod miner;
 mod net;
