@@ -141,7 +141,7 @@ impl AddressBook {
         let Some(file) = self.file.clone() else { return };
         let content = self.lock().book.to_saved(anchors);
         let path = file.clone();
-        // Without an answer the runtime is shutting down.
+        // A task that is not run any more means that the runtime is shutting down.
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || saved::save(&path, &content)).await {
             tracing::warn!("[P2P] Cannot write {}: {error}", file.display());
         }

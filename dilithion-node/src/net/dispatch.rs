@@ -26,7 +26,8 @@ impl Connection {
         if self.handshake.state() != HandshakeState::Complete && !EARLY_COMMANDS.contains(&raw.command) {
             return Ok(());
         }
-        match self.rates.on_message(&raw.command, self.peer.was_asked_for(&raw.command), now) {
+        let answers = self.peer.was_asked_for(&raw.command);
+        match self.rates.on_message(&raw.command, raw.payload.len(), answers, now) {
             Verdict::Pass => {}
             Verdict::Wait(time) => tokio::time::sleep(time).await,
             Verdict::Score(misbehaviour) => self.punish(misbehaviour)?,

@@ -41,6 +41,11 @@ const OTHERS: f64 = 1000.0;
 /// Messages of any other kind per second: ten times what a latency probe sends.
 const OTHERS_PER_SECOND: f64 = 1000.0;
 
+/// Bytes at once that nobody asked for: a block of the largest size that somebody pushes.
+const BYTES: f64 = 8.0 * 1024.0 * 1024.0;
+/// Bytes per second that nobody asked for. Their checksum takes half a per cent of a core, whatever they are.
+const BYTES_PER_SECOND: f64 = 2.0 * 1024.0 * 1024.0;
+
 /// What is to be done with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -66,6 +71,7 @@ pub struct PeerRates {
     blocks: TokenBucket,
     getheaders: TokenBucket,
     others: TokenBucket,
+    bytes: TokenBucket,
 }
 
 impl Default for PeerRates {
@@ -81,16 +87,27 @@ impl Default for PeerRates {
             blocks: TokenBucket::new(PUSHED_BLOCKS, PUSHED_BLOCKS_PER_SECOND),
             getheaders: TokenBucket::new(GETHEADERS, GETHEADERS_PER_SECOND),
             others: TokenBucket::new(OTHERS, OTHERS_PER_SECOND),
+            bytes: TokenBucket::new(BYTES, BYTES_PER_SECOND),
         }
     }
 }
 
 impl PeerRates {
-    /// Decides about a message; `answers` says whether it answers one of ours.
-    pub fn on_message(&mut self, command: &Command, answers: bool, now: Duration) -> Verdict {
+    /// Decides about a message with so many bytes of payload; `answers` says whether it answers one of ours.
+    pub fn on_message(&mut self, command: &Command, bytes: usize, answers: bool, now: Duration) -> Verdict {
         if answers {
             return Verdict::Pass;
         }
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let wait = self.bytes.take_on_credit(bytes.into(), now);
+        match self.on_kind(command, now) {
+            Verdict::Pass if !wait.is_zero() => Verdict::Wait(wait),
+            Verdict::Wait(time) => Verdict::Wait(time.max(wait)),
+            verdict => verdict,
+        }
+    }
+
+    fn on_kind(&mut self, command: &Command, now: Duration) -> Verdict {
         let (bucket, excess) = match command.as_str() {
             "inv" => (&mut self.inv, Verdict::Drop(Some(Misbehaviour::InvRate))),
             // Served all the same: a peer that syncs too eagerly is to get its blocks.
@@ -135,7 +152,7 @@ mod tests {
         let mut rates = PeerRates::default();
         let mut passed = 0;
         loop {
-            match rates.on_message(&command, false, NOW) {
+            match rates.on_message(&command, 8, false, NOW) {
                 Verdict::Pass => passed += 1,
                 verdict => return (passed, verdict),
             }
@@ -156,8 +173,19 @@ mod tests {
     #[test]
     fn bug_185_answers_are_not_counted() {
         let mut rates = PeerRates::default();
-        assert!((0..10_000).all(|_| rates.on_message(&Command::HEADERS, true, NOW) == Verdict::Pass));
-        assert_eq!(rates.on_message(&Command::HEADERS, false, NOW), Verdict::Pass);
+        assert!(
+            (0..10_000).all(|_| rates.on_message(&Command::HEADERS, 162_003, true, NOW) == Verdict::Pass)
+        );
+        assert_eq!(rates.on_message(&Command::HEADERS, 81, false, NOW), Verdict::Pass);
+    }
+
+    #[test]
+    fn bytes_that_nobody_asked_for_are_paced_whatever_they_are() {
+        let mut rates = PeerRates::default();
+        assert_eq!(rates.on_message(&Command::TX, 8 << 20, false, NOW), Verdict::Pass);
+        let second = Duration::from_secs(1);
+        assert_eq!(rates.on_message(&Command::TX, 2 << 20, false, NOW), Verdict::Wait(second));
+        assert_eq!(rates.on_message(&Command::PING, 8, false, NOW + 2 * second), Verdict::Pass);
     }
 
     #[test]

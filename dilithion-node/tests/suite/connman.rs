@@ -132,13 +132,13 @@ async fn node_state_transitions_with_a_late_verack() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn message_queue_thread_safety() {
-    const TASKS: u64 = 8;
+    const TASKS: usize = 8;
     const EACH: u64 = 300;
     let miner = Miner::shared();
     let (_dir, node) = fresh(miner).await;
     let mut peer = greeted(&node, miner).await;
     let id = node.peers()[0].id;
-    for task in 0..TASKS {
+    for task in 0..TASKS as u64 {
         let connections = Arc::clone(node.connections());
         tokio::spawn(async move {
             for number in 0..EACH {
@@ -146,8 +146,8 @@ async fn message_queue_thread_safety() {
             }
         });
     }
-    let mut next = [0; TASKS as usize];
-    for _ in 0..TASKS * EACH {
+    let mut next = [0; TASKS];
+    for _ in 0..TASKS as u64 * EACH {
         let Message::Pong(nonce) = peer.wait_for("pong").await else { panic!("a pong") };
         let task = usize::try_from(nonce >> 32).unwrap();
         assert_eq!(nonce & 0xffff_ffff, next[task], "each task's messages stay in order");

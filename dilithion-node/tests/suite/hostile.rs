@@ -74,7 +74,7 @@ fn attacks(miner: &Miner) -> Vec<Attack> {
     let orphan_block = [&orphan.to_bytes()[..], &[1, 0]].concat();
     vec![
         after("inv flood", times(450, &Message::Inv(vec![block])), Closed),
-        after("inv items flood", times(12, &Message::Inv(vec![Inventory::tx(Txid::ZERO); 49_999])), Closed),
+        after("inv items flood", times(6, &Message::Inv(vec![Inventory::tx(Txid::ZERO); 49_999])), Stays),
         after("unknown inventory kinds", times(1, &Message::Inv(vec![strange; 10])), Closed),
         after("unknown kinds in getdata", times(1, &Message::GetData(vec![strange; 10])), Closed),
         after("getdata flood", times(200, &Message::GetData(vec![block])), Closed),

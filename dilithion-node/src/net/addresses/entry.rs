@@ -9,11 +9,11 @@ use crate::net::Host;
 const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;
 
-/// Nobody has seen it for so long: forgotten (spec: wire §4, `AddrMan`).
+/// Nobody has seen it for so long: forgotten (spec: wire §4).
 const HORIZON: u64 = 30 * DAY;
-/// Tries of an address that never worked (spec: wire §4, `AddrMan`).
+/// Tries of an address that never worked (spec: wire §4).
 const MAX_NEW_ATTEMPTS: u32 = 3;
-/// Tries in vain of one that worked, if that was [`MIN_FAILING`] ago (spec: wire §4, `AddrMan`).
+/// Tries in vain of one that worked, if that was [`MIN_FAILING`] ago (spec: wire §4).
 const MAX_FAILURES: u32 = 10;
 /// See [`MAX_FAILURES`].
 const MIN_FAILING: u64 = 7 * DAY;

@@ -6,11 +6,11 @@ use dilithion_wire::sha3_256;
 
 use crate::net::{Host, NetGroup};
 
-/// Buckets of addresses that work (spec: wire §4, `AddrMan`).
+/// Buckets of addresses that work (spec: wire §4).
 pub(super) const TRIED_BUCKETS: u16 = 256;
-/// Buckets of addresses that we only heard of (spec: wire §4, `AddrMan`).
+/// Buckets of addresses that we only heard of (spec: wire §4).
 pub(super) const NEW_BUCKETS: u16 = 1024;
-/// Addresses in a bucket (spec: wire §4, `AddrMan`).
+/// Addresses in a bucket (spec: wire §4).
 const BUCKET_SIZE: u16 = 64;
 /// Buckets that the addresses of one network can reach once they work, as in Bitcoin Core.
 const TRIED_BUCKETS_PER_GROUP: u16 = 8;
@@ -93,10 +93,10 @@ mod tests {
     #[test]
     fn a_source_reaches_64_buckets_and_a_network_8() {
         let source = Host::of(address(9, 9, 9, 9).ip());
-        let told = (0..=u16::MAX).map(|n| address(1 + n.to_be_bytes()[0] / 2, n.to_be_bytes()[1], 3, 4));
+        let told = (0..=u16::MAX).map(u16::to_be_bytes).map(|[high, low]| address(1 + high / 2, low, 3, 4));
         let new: BTreeSet<u16> = told.map(|address| KEY.new_slot(address, source).bucket).collect();
         assert!(new.len() <= usize::from(NEW_BUCKETS_PER_SOURCE) && new.len() > 40, "{}", new.len());
-        let own = (0..=u16::MAX).map(|n| address(1, 2, n.to_be_bytes()[0], n.to_be_bytes()[1]));
+        let own = (0..=u16::MAX).map(u16::to_be_bytes).map(|[high, low]| address(1, 2, high, low));
         let tried: BTreeSet<u16> = own.map(|address| KEY.tried_slot(address).bucket).collect();
         assert!(tried.len() <= usize::from(TRIED_BUCKETS_PER_GROUP) && tried.len() > 4, "{}", tried.len());
     }

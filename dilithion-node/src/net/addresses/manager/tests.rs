@@ -150,7 +150,7 @@ quickcheck! {
                 2 => book.attempt(address, now),
                 3 => book.good(address, now),
                 4 => book.failed(address, now),
-                _ => if n % 16 == 0 { book.is_own(address) },
+                _ => if n.is_multiple_of(16) { book.is_own(address) },
             }
             book.entries.len() == book.slots.len()
                 && book.entries.values().all(|known| book.slots.get(&book.slot_of(known)) == Some(&known.address))
