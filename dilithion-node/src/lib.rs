@@ -5,7 +5,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`sync`] | the coordinator of initial block download: events in, actions out, no IO |
-//! | [`net`] | connections on tokio: handshake, routing, serving blocks |
+//! | [`net`] | connections on tokio: handshake, routing, serving blocks, limits, bans, slots, addresses |
 //! | [`stage`] | the engine thread that drives the coordinator, and the validator thread that owns the store |
 //! | [`node`] | puts these together: [`Node::start`] |
 //! | [`mod@import`], [`records`] | files of block records |

@@ -14,7 +14,7 @@ pub struct NetConfig {
     pub peers: Vec<SocketAddr>,
     /// Whether addresses that peers tell of are dialled as well.
     pub use_addresses: bool,
-    /// Whether the network's seeds are, too; without this nobody but the peers above is asked for addresses.
+    /// Whether the network's seeds are asked and dialled as well; addresses that peers tell of are then dialled in any case.
     pub use_seeds: bool,
     /// Whether peers on this machine are banned and counted by address like others, so that 127.0.0.1, 127.0.0.2 and so on
     /// stand for hosts of their own.

@@ -2,6 +2,9 @@
 //!
 //! Each connection has three tasks: one reads and routes, one writes, one serves blocks from the store. What a
 //! connection cannot answer by itself goes as an [`Event`](crate::sync::Event) to the engine.
+//!
+//! What is decided is apart from what is done: [`Handshake`], [`ScoreKeeper`], [`BanList`], [`SlotLimits`],
+//! [`choose_eviction`], [`PeerRates`], [`ServeLimits`] and [`AddressManager`] know no socket, file or clock.
 
 mod address_book;
 mod addresses;
@@ -19,6 +22,7 @@ mod inbound;
 mod manager;
 mod outbound;
 mod peer;
+mod peers;
 mod rates;
 mod router;
 mod saved;
@@ -43,7 +47,8 @@ pub use handshake::{Handshake, HandshakeError, HandshakeState, Step};
 pub use host::{Host, NetGroup};
 pub use manager::ConnectionManager;
 pub(crate) use manager::NetParts;
-pub use peer::{Direction, Peer, PeerSnapshot, Peers, Purpose, SendError};
+pub use peer::{Direction, Peer, PeerSnapshot, Purpose, SendError};
+pub use peers::Peers;
 pub use rates::{PeerRates, Verdict};
 pub use router::{Lane, lane_of};
 pub use score::{ScoreKeeper, Scored};

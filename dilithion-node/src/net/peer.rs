@@ -1,6 +1,5 @@
-//! One peer: its identity, its send queues, its counters. And the table of all peers.
+//! One peer: its identity, its send queues, its counters.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -251,7 +250,7 @@ impl Peer {
     }
 
     /// What counts when slots are short.
-    fn candidate(&self) -> Candidate {
+    pub(super) fn candidate(&self) -> Candidate {
         let min_rtt = self.min_rtt_us.load(Ordering::Relaxed);
         let last_block = self.last_block_ms.load(Ordering::Relaxed);
         Candidate {
@@ -285,7 +284,7 @@ impl Peer {
         self.bulk.close();
     }
 
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         !self.closed.is_cancelled()
     }
 
@@ -314,65 +313,4 @@ impl Peer {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// All connections. The lock is held for a map operation at a time.
-#[derive(Debug, Default)]
-pub struct Peers {
-    connected: Mutex<BTreeMap<PeerId, Arc<Peer>>>,
-    last_id: AtomicU64,
-}
-
-impl Peers {
-    /// The number of the next connection; the first is 1.
-    pub(super) fn next_id(&self) -> PeerId {
-        PeerId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1)
-    }
-
-    pub(super) fn insert(&self, peer: Arc<Peer>) {
-        self.lock().insert(peer.id, peer);
-    }
-
-    pub(super) fn remove(&self, id: PeerId) {
-        self.lock().remove(&id);
-    }
-
-    /// A connection by its number.
-    #[must_use]
-    pub fn get(&self, id: PeerId) -> Option<Arc<Peer>> {
-        self.lock().get(&id).cloned()
-    }
-
-    /// How many connections were opened this way.
-    #[must_use]
-    pub fn count(&self, direction: Direction) -> usize {
-        self.lock().values().filter(|peer| peer.direction == direction).count()
-    }
-
-    /// The inbound connections that are not being closed.
-    pub(super) fn inbound_candidates(&self) -> Vec<Candidate> {
-        let inbound = |peer: &&Arc<Peer>| peer.direction == Direction::Inbound && peer.is_open();
-        self.lock().values().filter(inbound).map(|peer| peer.candidate()).collect()
-    }
-
-    /// How many connections with this host are not being closed.
-    pub(super) fn count_host(&self, host: Host) -> usize {
-        self.lock().values().filter(|peer| peer.is_open() && peer.host() == host).count()
-    }
-
-    /// Closes all connections of a host.
-    pub(super) fn disconnect_host(&self, host: Host) {
-        let lock = self.lock();
-        lock.values().filter(|peer| peer.host() == host).for_each(|peer| peer.disconnect());
-    }
-
-    /// Every connection's counters, oldest first.
-    #[must_use]
-    pub fn snapshots(&self) -> Vec<PeerSnapshot> {
-        self.lock().values().map(|peer| peer.snapshot()).collect()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<PeerId, Arc<Peer>>> {
-        self.connected.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

@@ -7,8 +7,8 @@ use dilithion_chain::ChainReader;
 use dilithion_wire::{BAN_SCORE, ChainParams, Height, Misbehaviour, Services};
 
 use super::address_book::AddressBook;
-use super::peer::{Peer, Peers};
-use super::{Bans, NetConfig};
+use super::peer::Peer;
+use super::{Bans, NetConfig, Peers};
 use crate::clock::Clock;
 use crate::random::random_u64;
 use crate::stage::EngineHandle;

@@ -23,8 +23,14 @@ const MAX_FUTURE: u64 = 10 * 60;
 /// What is not believed is taken to have been seen so long ago, as in Bitcoin Core.
 const DOUBTFUL_AGE: u64 = 5 * 24 * 60 * 60;
 
-/// Known addresses. Times are in seconds since 1970; `random` is asked for numbers that peers
-/// cannot foresee.
+/// Known addresses: which nodes there may be, and which to try next.
+///
+/// Made as Bitcoin Core's against eclipse. Addresses lie in buckets that a secret key chooses by the network they are in
+/// and the network that told of them, so that one network, or one liar, reaches only a few buckets; picking goes by
+/// bucket, so that filling them brings little. Addresses that once worked are kept apart, and yield only to others that
+/// work when they no longer do.
+///
+/// Times are in seconds since 1970; `random` is asked for numbers that peers cannot foresee.
 #[doc(alias = "CAddrMan")]
 #[derive(Clone, Debug)]
 pub struct AddressManager {
