@@ -34,7 +34,7 @@ const FIRST_FAULT: usize = 2500;
 /// A chain with a block that fills many packets.
 static CHAIN: LazyLock<Mined> = LazyLock::new(|| {
     let miner = Miner::shared();
-    miner.extend(&miner.extend_by_large(&miner.extend(&miner.genesis(), 20, 0), 90), 10, 0)
+    miner.extend(&miner.extend_by_large(&miner.extend(&miner.genesis(), 8, 0), 90), 6, 0)
 });
 
 async fn proxy_to(server: SocketAddr, fault: Fault) -> SocketAddr {
