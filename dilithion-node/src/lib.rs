@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`sync`] | the coordinator of initial block download: events in, actions out, no IO |
 //! | [`net`] | connections on tokio: handshake, routing, serving blocks, limits, bans, slots, addresses |
+//! | [`relay`] | relay of transactions: events in, actions out, no IO |
 //! | [`stage`] | the engine thread that drives the coordinator, and the validator thread that owns the store |
 //! | [`node`] | puts these together: [`Node::start`] |
 //! | [`mod@import`], [`records`] | files of block records |
@@ -26,6 +27,7 @@ pub mod node;
 pub mod probe;
 pub mod random;
 pub mod records;
+pub mod relay;
 pub mod sim;
 pub mod stage;
 pub mod sync;

@@ -12,7 +12,7 @@ use dilithion_wire::{
     TxIn, TxOut,
 };
 
-use super::random::mix;
+use crate::random::mix;
 
 /// Seconds between two blocks of a chain.
 const SPACING: u32 = 240;

@@ -11,12 +11,12 @@ use super::blocks::{Chain, Recipe};
 use super::link::Quality;
 use super::memory_store::MemoryStore;
 use super::node::{NodeProfile, SimNode};
-use super::random::Random;
 use super::scenario::{Goal, INSTANT, LATEST};
 use super::scripted::{Manners, ScriptedPeer};
 use super::store::SimStore;
 use super::world::{Actor, Happening, Step, World};
 use super::{ActorId, MILLISECOND, SECOND};
+use crate::random::Random;
 
 /// How long a run may take unless its scenario says otherwise.
 const DEADLINE: Duration = Duration::from_secs(300);

@@ -90,7 +90,7 @@ impl Summary {
         self.events += outcome.events;
         self.virtual_time += outcome.virtual_time;
         self.counts.add(&outcome.counts);
-        self.digest = super::random::mix(self.digest ^ outcome.digest);
+        self.digest = crate::random::mix(self.digest ^ outcome.digest);
     }
 
     /// One line of JSON. What depends on the machine begins with `wall_`; the rest is the same for equal seeds.

@@ -80,8 +80,8 @@ impl Trace {
             Note::Stored { tip } => u64::from(tip.0),
             _ => 0,
         };
-        let fact = super::random::nanos(at) ^ (u64::from(actor.0) << 48) ^ kind.rotate_left(32);
-        self.digest = super::random::mix(self.digest ^ fact);
+        let fact = crate::random::nanos(at) ^ (u64::from(actor.0) << 48) ^ kind.rotate_left(32);
+        self.digest = crate::random::mix(self.digest ^ fact);
         self.notes.push_back((at, actor, note));
     }
 

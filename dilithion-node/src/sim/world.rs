@@ -11,10 +11,10 @@ use super::events::EventQueue;
 use super::hasher::Worker;
 use super::link::{Connection, End, Packet, Quality};
 use super::node::SimNode;
-use super::random::Random;
 use super::report::Violation;
 use super::scripted::{Manners, ScriptedPeer};
 use super::trace::{Note, Trace};
+use crate::random::Random;
 
 /// Somebody with connections.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! The random numbers of a run: all from one seed.
+//! Random numbers that all come from one seed.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -32,19 +32,27 @@ impl Random {
         Duration::from_nanos(self.within(nanos(range.start)..nanos(range.end)))
     }
 
+    /// The time until the next of many events that are independent of each other and come every `mean` on average.
+    pub fn exponential(&mut self, mean: Duration) -> Duration {
+        // The 53 bits that a float holds, so that the fraction is never 1.
+        #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+        let fraction = (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        mean.mul_f64(-(1.0 - fraction).ln())
+    }
+
     /// True once in `n` times.
     pub fn one_in(&mut self, n: u64) -> bool {
         self.within(0..n) == 0
     }
 }
 
-/// Nanoseconds of a virtual time; a run is far shorter than the 584 years that fit.
-pub(super) fn nanos(time: Duration) -> u64 {
+/// Nanoseconds of a time; runs are far shorter than the 584 years that fit.
+pub(crate) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The output function of `SplitMix64`.
-pub(super) const fn mix(state: u64) -> u64 {
+pub(crate) const fn mix(state: u64) -> u64 {
     let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
@@ -63,6 +71,14 @@ mod tests {
             })
             .collect();
         assert_eq!(draws.len(), 10_000);
+    }
+
+    #[test]
+    fn independent_events_keep_their_mean() {
+        let mut random = Random::new(7);
+        let mean = Duration::from_secs(2);
+        let total: Duration = (0..10_000).map(|_| random.exponential(mean)).sum();
+        assert!(total > 9_500 * mean && total < 10_500 * mean, "{total:?}");
     }
 
     #[test]

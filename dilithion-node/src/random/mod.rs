@@ -1,6 +1,12 @@
-//! Random numbers for nonces, sampling, and keys that only have to be unknown to peers.
+//! Random numbers: unpredictable ones for nonces, sampling, and keys that only have to be unknown to peers; and sequences
+//! that a seed repeats.
+
+mod sequence;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+
+pub use self::sequence::Random;
+pub(crate) use self::sequence::{mix, nanos};
 
 /// A number no peer can predict: each `RandomState` is keyed afresh from the operating system.
 #[must_use]

@@ -1,0 +1,261 @@
+//! The relay as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use dilithion_wire::{Amount, Misbehaviour, OutPoint, PeerId, Transaction, TxIn, TxOut, Txid};
+use quickcheck::{Arbitrary, Gen, quickcheck};
+
+use super::requests::REQUEST_TIMEOUT;
+use super::*;
+
+const A: PeerId = PeerId(1);
+const B: PeerId = PeerId(2);
+const NOW: Duration = Duration::from_secs(10);
+
+pub(super) fn txid(number: u32) -> Txid {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&number.to_le_bytes());
+    Txid::from_bytes(bytes)
+}
+
+/// A transaction that spends an output of another.
+pub(super) fn transaction(number: u32, parent: Txid) -> Transaction {
+    let previous_output = OutPoint { txid: parent, index: number };
+    Transaction {
+        version: 1,
+        inputs: vec![TxIn { previous_output, script_sig: vec![0; 100].into(), sequence: u32::MAX }],
+        outputs: vec![TxOut { value: Amount(1), script_pubkey: vec![0; 25].into() }],
+        lock_time: 0,
+    }
+}
+
+fn relay() -> TxRelay {
+    let mut relay = TxRelay::new(1, []);
+    relay.handle(RelayEvent::FollowsTip(true), NOW);
+    for (peer, inbound) in [(A, false), (B, true)] {
+        relay.handle(RelayEvent::PeerConnected { peer, wants: true, inbound }, NOW);
+    }
+    relay
+}
+
+fn announce(relay: &mut TxRelay, peer: PeerId, txids: &[Txid]) -> Vec<RelayAction> {
+    relay.handle(RelayEvent::Announced { peer, txids: txids.to_vec() }, NOW)
+}
+
+fn deliver(relay: &mut TxRelay, peer: PeerId, txid: Txid, transaction: &Transaction) -> Vec<RelayAction> {
+    relay.handle(RelayEvent::Received { peer, txid, transaction: transaction.clone() }, NOW)
+}
+
+fn requested(peer: PeerId, txid: Txid) -> Vec<RelayAction> {
+    vec![RelayAction::Request { peer, txids: vec![txid] }]
+}
+
+#[test]
+fn bug_106_what_is_accepted_is_announced_to_all_others() {
+    let mut relay = relay();
+    let tx = transaction(1, txid(0));
+    assert_eq!(announce(&mut relay, A, &[txid(1)]), requested(A, txid(1)));
+    let submit = RelayAction::Submit { txid: txid(1), transaction: tx.clone() };
+    assert_eq!(deliver(&mut relay, A, txid(1), &tx), [submit]);
+    assert_eq!(relay.handle(RelayEvent::Accepted { txid: txid(1) }, NOW), []);
+    let due = relay.next_tick().unwrap();
+    let told = relay.handle(RelayEvent::Tick, due);
+    assert_eq!(told, [RelayAction::Announce { peer: B, txids: vec![txid(1)] }], "not to the sender");
+    assert_eq!(relay.next_tick(), None);
+    assert_eq!(announce(&mut relay, B, &[txid(1)]), [], "it is here");
+}
+
+#[test]
+fn our_own_are_announced_to_everybody() {
+    let mut relay = relay();
+    relay.handle(RelayEvent::Accepted { txid: txid(1) }, NOW);
+    let told = relay.handle(RelayEvent::Tick, NOW + Duration::from_secs(1000));
+    assert_eq!(told.len(), 2);
+}
+
+#[test]
+fn nothing_is_asked_for_before_we_follow_the_tip() {
+    let mut relay = relay();
+    announce(&mut relay, A, &[txid(1)]);
+    relay.handle(RelayEvent::FollowsTip(false), NOW);
+    relay.requests.audit();
+    assert!(relay.requests.is_empty());
+    assert_eq!(announce(&mut relay, A, &[txid(2)]), []);
+    assert_eq!(deliver(&mut relay, A, txid(2), &transaction(2, txid(0))), []);
+}
+
+#[test]
+fn a_silent_peer_does_not_keep_a_transaction_from_us() {
+    let mut relay = relay();
+    announce(&mut relay, A, &[txid(1)]);
+    assert_eq!(announce(&mut relay, B, &[txid(1)]), []);
+    assert_eq!(relay.next_tick(), Some(NOW + REQUEST_TIMEOUT));
+    assert_eq!(relay.handle(RelayEvent::Tick, NOW + REQUEST_TIMEOUT), requested(B, txid(1)));
+    assert_eq!(relay.handle(RelayEvent::PeerDisconnected { peer: B }, NOW + REQUEST_TIMEOUT), []);
+    assert!(relay.requests.is_empty());
+}
+
+#[test]
+fn a_child_waits_for_its_parent_and_the_parent_is_asked_for() {
+    let mut relay = relay();
+    let (parent, child) = (transaction(1, txid(0)), transaction(2, txid(1)));
+    deliver(&mut relay, A, txid(2), &child);
+    let refusal = Refusal::MissingParent(txid(1));
+    let asked = relay.handle(RelayEvent::Refused { txid: txid(2), refusal }, NOW);
+    assert_eq!(asked, requested(A, txid(1)));
+    deliver(&mut relay, A, txid(1), &parent);
+    let actions = relay.handle(RelayEvent::Accepted { txid: txid(1) }, NOW);
+    assert_eq!(actions, [RelayAction::Submit { txid: txid(2), transaction: child }]);
+}
+
+#[test]
+fn the_children_of_what_is_refused_are_not_waited_for() {
+    let mut relay = relay();
+    deliver(&mut relay, A, txid(2), &transaction(2, txid(1)));
+    let refusal = Refusal::MissingParent(txid(1));
+    relay.handle(RelayEvent::Refused { txid: txid(2), refusal }, NOW);
+    deliver(&mut relay, A, txid(1), &transaction(1, txid(0)));
+    relay.handle(RelayEvent::Refused { txid: txid(1), refusal: Refusal::Unwelcome }, NOW);
+    assert!(relay.orphans.take_all().is_empty());
+    assert_eq!(announce(&mut relay, B, &[txid(1), txid(2)]), []);
+    relay.handle(RelayEvent::ChainMoved, NOW);
+    assert_eq!(announce(&mut relay, B, &[txid(1)]), requested(B, txid(1)), "it may be valid now");
+}
+
+#[test]
+fn a_block_brings_orphans_another_chance() {
+    let mut relay = relay();
+    let child = transaction(2, txid(1));
+    deliver(&mut relay, A, txid(2), &child);
+    relay.handle(RelayEvent::Refused { txid: txid(2), refusal: Refusal::MissingParent(txid(1)) }, NOW);
+    let actions = relay.handle(RelayEvent::ChainMoved, NOW);
+    assert!(actions.contains(&RelayAction::Submit { txid: txid(2), transaction: child }));
+}
+
+#[test]
+fn only_the_sender_of_an_invalid_one_pays() {
+    let mut relay = relay();
+    let misbehaviour = Misbehaviour::ForgedTransaction;
+    deliver(&mut relay, A, txid(1), &transaction(1, txid(0)));
+    let refused = RelayEvent::Refused { txid: txid(1), refusal: Refusal::Invalid(misbehaviour) };
+    assert_eq!(relay.handle(refused.clone(), NOW), [RelayAction::Misbehaved { peer: A, misbehaviour }]);
+    assert_eq!(relay.handle(refused, NOW), [], "an operator's own costs nobody");
+}
+
+#[test]
+fn the_validator_is_not_flooded() {
+    let mut relay = relay();
+    let mut large = transaction(0, txid(0));
+    large.outputs[0].script_pubkey = vec![0; 1 << 20].into();
+    let submitted = (1..100).filter(|number| !deliver(&mut relay, A, txid(*number), &large).is_empty());
+    assert_eq!(submitted.count(), 4);
+    assert_eq!(announce(&mut relay, B, &[txid(500)]), [], "nor asked for more");
+    for number in 1..5 {
+        let refused = RelayEvent::Refused { txid: txid(number), refusal: Refusal::Unwelcome };
+        relay.handle(refused, NOW);
+    }
+    assert_eq!((relay.submitted_bytes, relay.submitted.len()), (0, 0));
+    assert_eq!(relay.handle(RelayEvent::Tick, NOW), []);
+}
+
+/// Something that happens in a network.
+#[derive(Clone, Debug)]
+enum Step {
+    Connect(u8),
+    Disconnect(u8),
+    Announce(u8, Vec<u8>),
+    Deliver(u8, u8),
+    Answer(u8, u8),
+    Move,
+    Follow(bool),
+    Wait(u8),
+}
+
+impl Arbitrary for Step {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let (peer, tx) = (u8::arbitrary(g) % 5, u8::arbitrary(g) % 20);
+        match u8::arbitrary(g) % 16 {
+            0 => Self::Connect(peer),
+            1 => Self::Disconnect(peer),
+            2..=6 => Self::Announce(peer, Vec::<u8>::arbitrary(g).into_iter().map(|tx| tx % 20).collect()),
+            7..=9 => Self::Deliver(peer, tx),
+            10..=12 => Self::Answer(tx, u8::arbitrary(g)),
+            13 => Self::Move,
+            14 => Self::Follow(u8::arbitrary(g) % 8 > 0),
+            _ => Self::Wait(u8::arbitrary(g)),
+        }
+    }
+}
+
+quickcheck! {
+    /// Whatever happens: nobody is asked who is not there, nobody hears twice or of what he told us, nothing is submitted
+    /// twice at a time, and the tracker keeps its own rules.
+    fn the_relay_keeps_its_promises(steps: Vec<Step>) -> bool {
+        let mut relay = TxRelay::new(3, []);
+        let mut now = NOW;
+        let mut connected = BTreeSet::new();
+        let mut told: BTreeMap<PeerId, BTreeSet<Txid>> = BTreeMap::new();
+        let mut submitted = BTreeSet::new();
+        relay.handle(RelayEvent::FollowsTip(true), now);
+        for step in steps {
+            let peer_of = |peer: u8| PeerId(peer.into());
+            let event = match step {
+                Step::Connect(peer) if connected.insert(peer_of(peer)) => {
+                    told.insert(peer_of(peer), BTreeSet::new());
+                    RelayEvent::PeerConnected { peer: peer_of(peer), wants: peer != 0, inbound: peer > 2 }
+                }
+                Step::Disconnect(peer) if connected.remove(&peer_of(peer)) => {
+                    RelayEvent::PeerDisconnected { peer: peer_of(peer) }
+                }
+                Step::Announce(peer, txs) if connected.contains(&peer_of(peer)) => {
+                    let txids: Vec<Txid> = txs.into_iter().map(|tx| txid(tx.into())).collect();
+                    told.entry(peer_of(peer)).or_default().extend(&txids);
+                    RelayEvent::Announced { peer: peer_of(peer), txids }
+                }
+                Step::Deliver(peer, tx) if connected.contains(&peer_of(peer)) => {
+                    let (peer, number) = (peer_of(peer), u32::from(tx));
+                    told.entry(peer).or_default().insert(txid(number));
+                    let transaction = transaction(number, txid(number + 1));
+                    RelayEvent::Received { peer, txid: txid(number), transaction }
+                }
+                Step::Answer(tx, how) => {
+                    let txid = txid(tx.into());
+                    submitted.remove(&txid);
+                    match how % 4 {
+                        0 => RelayEvent::Refused { txid, refusal: Refusal::Unwelcome },
+                        1 => {
+                            let parent = self::txid(u32::from(tx) + 1);
+                            RelayEvent::Refused { txid, refusal: Refusal::MissingParent(parent) }
+                        }
+                        _ => RelayEvent::Accepted { txid },
+                    }
+                }
+                Step::Move => RelayEvent::ChainMoved,
+                Step::Follow(follows) => RelayEvent::FollowsTip(follows),
+                Step::Wait(seconds) => {
+                    now += Duration::from_secs(seconds.into());
+                    RelayEvent::Tick
+                }
+                _ => continue,
+            };
+            for action in relay.handle(event, now) {
+                match action {
+                    RelayAction::Request { peer, txids } => {
+                        assert!(connected.contains(&peer) && relay.follows_tip);
+                        assert!(!txids.is_empty());
+                    }
+                    RelayAction::Announce { peer, txids } => {
+                        assert!(connected.contains(&peer) && peer != PeerId(0));
+                        let known = told.entry(peer).or_default();
+                        assert!(txids.iter().all(|txid| known.insert(*txid)), "{peer} hears twice");
+                    }
+                    RelayAction::Submit { txid, .. } => assert!(submitted.insert(txid), "submitted twice"),
+                    RelayAction::Misbehaved { .. } => panic!("nobody did"),
+                }
+            }
+            relay.requests.audit();
+        }
+        true
+    }
+}
