@@ -8,6 +8,8 @@ use dilithion_wire::{Command, Inventory, InventoryKind, Message};
 const MAX_HEADERS: u32 = 16;
 /// Blocks that may be outstanding: more than the block window has in flight with any peer.
 const MAX_BLOCKS: u32 = 1024;
+/// Transactions that may be outstanding: more than the relay asks of any peer at once.
+const MAX_TRANSACTIONS: u32 = 128;
 /// `addr` that may be outstanding.
 const MAX_ADDRESSES: u32 = 1;
 
@@ -16,23 +18,24 @@ const MAX_ADDRESSES: u32 = 1;
 pub(super) struct Asked {
     headers: AtomicU32,
     blocks: AtomicU32,
+    transactions: AtomicU32,
     addresses: AtomicU32,
 }
 
 impl Asked {
     /// Takes note of what a message of ours asks for.
     pub(super) fn note(&self, message: &Message) {
-        let is_block = |item: &&Inventory| item.kind == InventoryKind::Block;
-        let (count, max, answers) = match message {
-            Message::GetHeaders(_) => (&self.headers, MAX_HEADERS, 1),
-            Message::GetAddr => (&self.addresses, MAX_ADDRESSES, 1),
-            Message::GetData(items) => (&self.blocks, MAX_BLOCKS, items.iter().filter(is_block).count()),
+        let of_kind = |items: &[Inventory], kind| items.iter().filter(|item| item.kind == kind).count();
+        if let Message::GetData(items) = message {
+            add(&self.blocks, MAX_BLOCKS, of_kind(items, InventoryKind::Block));
+            add(&self.transactions, MAX_TRANSACTIONS, of_kind(items, InventoryKind::Tx));
+        }
+        let (count, max) = match message {
+            Message::GetHeaders(_) => (&self.headers, MAX_HEADERS),
+            Message::GetAddr => (&self.addresses, MAX_ADDRESSES),
             _ => return,
         };
-        let answers = u32::try_from(answers).unwrap_or(max);
-        let add = |count: u32| Some(count.saturating_add(answers).min(max));
-        // An addition never declines.
-        let _ = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        add(count, max, 1);
     }
 
     /// A message of the peer arrived: whether it is one that we asked for.
@@ -40,11 +43,20 @@ impl Asked {
         let count = match command.as_str() {
             "headers" => &self.headers,
             "block" => &self.blocks,
+            "tx" => &self.transactions,
             "addr" => &self.addresses,
             _ => return false,
         };
         count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1)).is_ok()
     }
+}
+
+/// So many more answers may come, `max` at most.
+fn add(count: &AtomicU32, max: u32, answers: usize) {
+    let answers = u32::try_from(answers).unwrap_or(max);
+    let add = |count: u32| Some(count.saturating_add(answers).min(max));
+    // An addition never declines.
+    let _ = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
 }
 
 #[cfg(test)]
@@ -64,6 +76,7 @@ mod tests {
         assert!(
             asked.settle(&Command::BLOCK) && asked.settle(&Command::BLOCK) && !asked.settle(&Command::BLOCK)
         );
+        assert!(asked.settle(&Command::TX) && !asked.settle(&Command::TX));
         assert!(!asked.settle(&Command::ADDR) && !asked.settle(&Command::PING));
         asked.note(&Message::GetAddr);
         assert!(asked.settle(&Command::ADDR));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dilithion_wire::{FrameError, Height, Inventory, MAX_COMMAND_BYTES, Message, MessageCodec};
+use dilithion_wire::{FrameError, Height, MAX_COMMAND_BYTES, Message, MessageCodec};
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
@@ -14,8 +14,11 @@ use tokio_util::codec::FramedRead;
 
 use super::handshake::{Handshake, HandshakeError, HandshakeState, Step};
 use super::peer::{Direction, Peer, SendError};
+use super::server::Request;
 use super::shared::Shared;
 use super::{MAX_MISSED_PONGS, PeerRates, RECEIVE_BUDGET, server, writer};
+use crate::relay::RelayEvent;
+use crate::stage::EngineEvent;
 use crate::sync::Event;
 
 /// Longest payload before the handshake is complete. A `version` has 400 bytes at most (spec: wire §1.5), and C++ nodes
@@ -54,14 +57,16 @@ pub(super) async fn run(stream: TcpStream, peer: Arc<Peer>, shared: Arc<Shared>)
         tracing::debug!("[P2P] Cannot disable Nagle for peer {}: {error}", peer.id);
     }
     let (read, write) = stream.into_split();
-    let (getdata, getdata_queue) = mpsc::channel(server::GETDATA_QUEUE);
+    let (requests, request_queue) = mpsc::channel(server::REQUEST_QUEUE);
+    peer.set_server(requests.clone());
     let writer = tokio::spawn(writer::write_loop(write, Arc::clone(&peer), Arc::clone(&shared)));
-    let server = tokio::spawn(server::serve(Arc::clone(&peer), Arc::clone(&shared), getdata_queue));
+    let server = tokio::spawn(server::serve(Arc::clone(&peer), Arc::clone(&shared), request_queue));
 
-    let mut connection = Connection::new(peer, shared, getdata);
+    let mut connection = Connection::new(peer, shared, requests);
     let ended = connection.read_loop(read).await.err().unwrap_or(Ended::Local);
     if connection.told {
         connection.tell(Event::PeerDisconnected { peer: connection.peer.id });
+        connection.tell(RelayEvent::PeerDisconnected { peer: connection.peer.id });
     }
     connection.peer.disconnect();
     drop(connection);
@@ -79,7 +84,9 @@ pub(super) struct Connection {
     pub(super) first_step: Option<Step>,
     pub(super) nonce: u64,
     pub(super) start_height: Height,
-    pub(super) getdata: mpsc::Sender<Vec<Inventory>>,
+    /// The peer wants to hear of transactions.
+    pub(super) wants_transactions: bool,
+    pub(super) requests: mpsc::Sender<Request>,
     /// Bytes that this peer may have waiting at the engine.
     pub(super) budget: Arc<Semaphore>,
     pub(super) ping: Option<(u64, Duration)>,
@@ -92,7 +99,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    fn new(peer: Arc<Peer>, shared: Arc<Shared>, getdata: mpsc::Sender<Vec<Inventory>>) -> Self {
+    fn new(peer: Arc<Peer>, shared: Arc<Shared>, requests: mpsc::Sender<Request>) -> Self {
         let (handshake, first_step) = Handshake::new(peer.direction, Arc::clone(&shared.params));
         let nonce = shared.own_nonce;
         Self {
@@ -102,7 +109,8 @@ impl Connection {
             first_step,
             nonce,
             start_height: Height::GENESIS,
-            getdata,
+            wants_transactions: true,
+            requests,
             budget: Arc::new(Semaphore::new(RECEIVE_BUDGET)),
             ping: None,
             missed_pongs: 0,
@@ -195,7 +203,7 @@ impl Connection {
     }
 
     /// Passes an event on, waiting while too many bytes of this peer are on their way already.
-    pub(super) async fn forward(&self, event: Event, bytes: usize) -> Result<(), Ended> {
+    pub(super) async fn forward(&self, event: impl Into<EngineEvent>, bytes: usize) -> Result<(), Ended> {
         let permits = u32::try_from(bytes.min(RECEIVE_BUDGET)).unwrap_or(u32::MAX);
         let budget = Arc::clone(&self.budget);
         let permit = budget.acquire_many_owned(permits).await.map_err(|_| Ended::Local)?;
@@ -203,7 +211,7 @@ impl Connection {
         Ok(())
     }
 
-    pub(super) fn tell(&self, event: Event) {
+    pub(super) fn tell(&self, event: impl Into<EngineEvent>) {
         self.shared.engine.send(event, None);
     }
 }

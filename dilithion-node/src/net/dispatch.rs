@@ -10,6 +10,8 @@ use super::handshake::{HandshakeState, Step};
 use super::peer::{Direction, Purpose};
 use super::rates::Verdict;
 use super::router::{Lane, lane_of};
+use super::server::Request;
+use crate::relay::RelayEvent;
 use crate::sync::Event;
 
 /// What is listened to before the handshake is complete; the rest is ignored. Pings are answered at any time, as the C++
@@ -87,26 +89,47 @@ impl Connection {
                 if !self.rates.on_inv_items(items.len(), self.shared.clock.now().mono) {
                     return self.punish(Misbehaviour::InvRate);
                 }
-                let blocks: Vec<_> = items
-                    .into_iter()
-                    .filter(|item| item.kind == InventoryKind::Block)
-                    .map(|item| item.hash.into())
-                    .collect();
-                if !blocks.is_empty() {
-                    self.forward(Event::Announced { peer, blocks }, raw.payload.len()).await?;
-                }
+                self.on_inventory(&items, raw.payload.len()).await?;
             }
             Message::Addr(addresses) => self.on_addresses(&addresses),
             Message::GetAddr => self.on_get_addr()?,
             // Waiting here stops reading from a peer that asks faster than it reads our answers.
             Message::GetData(items) => {
                 self.punish_unknown_kinds(&items)?;
-                self.getdata.send(items).await.map_err(|_| Ended::Local)?;
+                self.request(Request::Items(items)).await?;
             }
-            // Everything else asks nothing of a node that keeps no pool of transactions.
+            Message::Mempool => self.request(Request::Mempool).await?,
+            Message::Tx(transaction) => {
+                let txid = transaction.txid();
+                let event = RelayEvent::Received { peer, txid, transaction };
+                self.forward(event, raw.payload.len()).await?;
+            }
+            Message::SendCompact(wanted) => self.peer.note_compact(wanted),
+            Message::GetBlockTxn(request) => self.request(Request::BlockTransactions(request)).await?,
+            Message::CompactBlock(compact) => self.on_compact_block(compact, raw.payload.len()).await?,
+            // Nothing else asks anything of us.
             _ => {}
         }
         Ok(())
+    }
+
+    /// What a peer has: blocks for the coordinator, transactions for the relay.
+    async fn on_inventory(&self, items: &[Inventory], bytes: usize) -> Result<(), Ended> {
+        let peer = self.peer.id;
+        let of_kind = |kind| items.iter().filter(move |item| item.kind == kind).map(|item| item.hash);
+        let blocks: Vec<_> = of_kind(InventoryKind::Block).map(Into::into).collect();
+        let txids: Vec<_> = of_kind(InventoryKind::Tx).map(Into::into).collect();
+        if !blocks.is_empty() {
+            self.forward(Event::Announced { peer, blocks }, bytes).await?;
+        }
+        if !txids.is_empty() {
+            self.forward(RelayEvent::Announced { peer, txids }, bytes).await?;
+        }
+        Ok(())
+    }
+
+    async fn request(&self, request: Request) -> Result<(), Ended> {
+        self.requests.send(request).await.map_err(|_| Ended::Local)
     }
 
     /// The book takes in so many addresses of one peer, and no more.
@@ -138,6 +161,7 @@ impl Connection {
         tracing::info!("  Start Height: {}", version.start_height);
         let steps = self.handshake.on_version(version, own_nonce)?;
         // Negative heights are read as "nothing".
+        self.wants_transactions = version.relay;
         self.start_height = Height(u32::try_from(version.start_height).unwrap_or(0));
         for step in steps {
             self.take_step(step)?;
@@ -175,6 +199,8 @@ impl Connection {
                 self.peer.send(&Message::SendHeaders)?;
                 self.told = true;
                 self.tell(Event::PeerConnected { peer, start_height: self.start_height });
+                let (wants, inbound) = (self.wants_transactions, self.peer.direction == Direction::Inbound);
+                self.tell(RelayEvent::PeerConnected { peer, wants, inbound });
                 // Now rather than in half a minute: near peers keep their slot.
                 self.send_ping()?;
             }
@@ -199,7 +225,7 @@ impl Connection {
         (0..unknown).try_for_each(|_| self.punish(Misbehaviour::BadInventoryKind))
     }
 
-    fn punish(&self, misbehaviour: Misbehaviour) -> Result<(), Ended> {
+    pub(super) fn punish(&self, misbehaviour: Misbehaviour) -> Result<(), Ended> {
         if self.shared.punish(&self.peer, misbehaviour) { Err(Ended::Misbehaved) } else { Ok(()) }
     }
 }

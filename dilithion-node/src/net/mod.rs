@@ -11,6 +11,7 @@ mod addresses;
 mod asked;
 mod ban_list;
 mod bans;
+mod compact;
 mod config;
 mod connection;
 mod dialer;

@@ -2,21 +2,24 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use dilithion_wire::{Command, Message, PeerId, RawMessage};
+use dilithion_wire::{BlockHash, Command, Message, PeerId, RawMessage, SendCompact};
 use thiserror::Error;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::asked::Asked;
+use super::server::Request;
 use super::{Candidate, Host, Lane, MAX_SEND_QUEUE, SendQueue, lane_of};
 
 /// Bytes of a message's header on the wire (spec: wire §1.2).
 const FRAME_HEADER_BYTES: usize = 24;
 /// Served blocks that may wait between the store and a peer's socket.
 const BULK_QUEUE: usize = 2;
+/// The version of compact blocks that there is (spec: wire §5.6).
+const COMPACT_BLOCKS_VERSION: u64 = 1;
 /// Commands logged at the default verbosity; the others would drown them during a sync.
 const LOGGED_COMMANDS: [&str; 4] = ["version", "verack", "ping", "pong"];
 
@@ -91,6 +94,10 @@ pub struct Peer {
     connected: Duration,
     last_block_ms: AtomicU64,
     asked: Asked,
+    /// It wants new blocks as compact blocks.
+    prefers_compact: AtomicBool,
+    /// To its server, while it is connected.
+    requests: OnceLock<mpsc::Sender<Request>>,
 }
 
 /// A message on its way to the socket.
@@ -150,6 +157,8 @@ impl Peer {
             connected,
             last_block_ms: AtomicU64::new(0),
             asked: Asked::default(),
+            prefers_compact: AtomicBool::new(false),
+            requests: OnceLock::new(),
         }
     }
 
@@ -167,6 +176,26 @@ impl Peer {
         }
         self.asked.note(message);
         self.push(raw, None)
+    }
+
+    /// Takes note of how it wants to hear of new blocks.
+    pub(super) fn note_compact(&self, wanted: SendCompact) {
+        if wanted.version == COMPACT_BLOCKS_VERSION {
+            self.prefers_compact.store(wanted.high_bandwidth, Ordering::Relaxed);
+        }
+    }
+
+    /// Where its server takes requests; set once, when the connection begins.
+    pub(super) fn set_server(&self, requests: mpsc::Sender<Request>) {
+        // A second one would be a second connection, which has a peer of its own.
+        let _ = self.requests.set(requests);
+    }
+
+    /// Announces a block as a compact block, if the peer wants that and its server has time; tells whether.
+    pub(crate) fn announce_compact(&self, block: BlockHash) -> bool {
+        let wanted = self.prefers_compact.load(Ordering::Relaxed);
+        let server = self.requests.get().filter(|_| wanted);
+        server.is_some_and(|server| server.try_send(Request::Announcement(block)).is_ok())
     }
 
     /// Queues a block, waiting while earlier ones are not written.

@@ -32,6 +32,10 @@ const ADDRESSES_PER_SECOND: f64 = 0.1;
 const PUSHED_BLOCKS: f64 = 50.0;
 /// Blocks per second that nobody asked for.
 const PUSHED_BLOCKS_PER_SECOND: f64 = 5.0;
+/// Compact blocks at once; each makes us look through the pending pool, and none is asked for.
+const COMPACT_BLOCKS: f64 = 5.0;
+/// Compact blocks per second: far more than any chain has.
+const COMPACT_BLOCKS_PER_SECOND: f64 = 0.5;
 /// `getheaders` at once. A peer that syncs from us asks once for each 2000 headers.
 const GETHEADERS: f64 = 100.0;
 /// `getheaders` per second.
@@ -69,6 +73,7 @@ pub struct PeerRates {
     addr: TokenBucket,
     addresses: TokenBucket,
     blocks: TokenBucket,
+    compact_blocks: TokenBucket,
     getheaders: TokenBucket,
     others: TokenBucket,
     bytes: TokenBucket,
@@ -85,6 +90,7 @@ impl Default for PeerRates {
             addr: TokenBucket::new(1.0, ADDR_PER_SECOND),
             addresses: TokenBucket::new(ADDRESSES, ADDRESSES_PER_SECOND),
             blocks: TokenBucket::new(PUSHED_BLOCKS, PUSHED_BLOCKS_PER_SECOND),
+            compact_blocks: TokenBucket::new(COMPACT_BLOCKS, COMPACT_BLOCKS_PER_SECOND),
             getheaders: TokenBucket::new(GETHEADERS, GETHEADERS_PER_SECOND),
             others: TokenBucket::new(OTHERS, OTHERS_PER_SECOND),
             bytes: TokenBucket::new(BYTES, BYTES_PER_SECOND),
@@ -115,6 +121,7 @@ impl PeerRates {
             "headers" => (&mut self.headers, Verdict::Drop(Some(Misbehaviour::HeadersRate))),
             "addr" => (&mut self.addr, Verdict::Drop(Some(Misbehaviour::AddrRate))),
             "block" => (&mut self.blocks, Verdict::Drop(None)),
+            "cmpctblock" => (&mut self.compact_blocks, Verdict::Drop(None)),
             "getheaders" => return Self::paced(&mut self.getheaders, now),
             _ => return Self::paced(&mut self.others, now),
         };
@@ -166,6 +173,7 @@ mod tests {
         assert_eq!(flood(Command::HEADERS), (20, Verdict::Drop(Some(Misbehaviour::HeadersRate))));
         assert_eq!(flood(Command::ADDR), (1, Verdict::Drop(Some(Misbehaviour::AddrRate))));
         assert_eq!(flood(Command::BLOCK), (50, Verdict::Drop(None)));
+        assert_eq!(flood(Command::CMPCTBLOCK), (5, Verdict::Drop(None)));
         assert_eq!(flood(Command::GETHEADERS), (100, Verdict::Wait(Duration::from_millis(50))));
         assert_eq!(flood(Command::PING), (1000, Verdict::Wait(Duration::from_millis(1))));
     }

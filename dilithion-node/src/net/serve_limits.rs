@@ -1,21 +1,21 @@
-//! What serving blocks to one peer may cost us. No IO.
+//! What serving blocks and transactions to one peer may cost us. No IO.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use dilithion_wire::BlockHash;
+use dilithion_wire::Hash256;
 
 use super::TokenBucket;
 
-/// Blocks served that are remembered (spec: wire §4, M).
+/// Blocks and transactions served that are remembered (spec: wire §4, M).
 const REMEMBERED: usize = 500;
-/// Bytes of repeated blocks at once.
+/// Bytes of repeated ones at once.
 const REPEATED_BYTES: f64 = 32.0 * 1024.0 * 1024.0;
-/// Bytes of repeated blocks per second.
+/// Bytes of repeated ones per second.
 const REPEATED_BYTES_PER_SECOND: f64 = 256.0 * 1024.0;
-/// Unknown blocks at once that are looked for.
+/// Unknown ones at once that are looked for.
 const UNKNOWN: f64 = 1000.0;
-/// Unknown blocks per second that are looked for.
+/// Unknown ones per second that are looked for.
 const UNKNOWN_PER_SECOND: f64 = 100.0;
 
 /// What one connection has been served.
@@ -24,8 +24,8 @@ const UNKNOWN_PER_SECOND: f64 = 100.0;
 /// many bytes of them. So do requests for blocks that we do not have, which cost a look into the store and bring nothing.
 #[derive(Clone, Debug)]
 pub struct ServeLimits {
-    order: VecDeque<BlockHash>,
-    served: BTreeSet<BlockHash>,
+    order: VecDeque<Hash256>,
+    served: BTreeSet<Hash256>,
     repeated: TokenBucket,
     unknown: TokenBucket,
 }
@@ -42,14 +42,14 @@ impl Default for ServeLimits {
 }
 
 impl ServeLimits {
-    /// Whether the store is to be asked for a block.
-    pub fn may_look(&mut self, hash: &BlockHash, now: Duration) -> bool {
+    /// Whether the store is to be asked for a block or a transaction.
+    pub fn may_look(&mut self, hash: &Hash256, now: Duration) -> bool {
         let spent = if self.served.contains(hash) { &mut self.repeated } else { &mut self.unknown };
         spent.take(0.0, now)
     }
 
-    /// A block of so many bytes is served.
-    pub fn on_served(&mut self, hash: BlockHash, bytes: usize, now: Duration) {
+    /// One of so many bytes is served.
+    pub fn on_served(&mut self, hash: Hash256, bytes: usize, now: Duration) {
         if !self.served.insert(hash) {
             // The last one may overdraw, so that even the largest block can be had again.
             let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -64,7 +64,7 @@ impl ServeLimits {
         }
     }
 
-    /// A block was looked for in vain.
+    /// One was looked for in vain.
     pub fn on_unknown(&mut self, now: Duration) {
         self.unknown.take_on_credit(1.0, now);
     }
@@ -77,10 +77,10 @@ mod tests {
     const NOW: Duration = Duration::from_secs(1);
     const LARGE: usize = 4 << 20;
 
-    fn hash(number: u16) -> BlockHash {
+    fn hash(number: u16) -> Hash256 {
         let mut bytes = [0; 32];
         bytes[..2].copy_from_slice(&number.to_le_bytes());
-        BlockHash::from_bytes(bytes)
+        Hash256::from_bytes(bytes)
     }
 
     #[test]

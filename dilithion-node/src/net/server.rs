@@ -1,63 +1,178 @@
-//! Serves a peer's `getdata` from the store, no faster than the peer reads.
+//! Serves what a peer asks for from the store, no faster than the peer reads.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use dilithion_chain::StoreError;
-use dilithion_wire::{BlockHash, Command, Inventory, InventoryKind, RawMessage};
+use dilithion_chain::{ChainReader, StoreError};
+use dilithion_wire::{
+    BlockHash, BlockTxn, Command, CompactBlock, GetBlockTxn, Hash256, Inventory, InventoryKind, Message,
+    Misbehaviour, RawMessage, Txid,
+};
 use tokio::sync::mpsc;
 
 use super::ServeLimits;
 use super::peer::{Peer, SendError};
 use super::shared::Shared;
 
-/// `getdata` messages of one peer that may wait; beyond it, its socket is not read.
-pub(super) const GETDATA_QUEUE: usize = 8;
+/// Requests of one peer that may wait; beyond it, its socket is not read.
+pub(super) const REQUEST_QUEUE: usize = 8;
+/// Shortest time between two answers to `mempool` (spec: wire §2, M).
+const MEMPOOL_INTERVAL: Duration = Duration::from_secs(60);
+/// Ids in one `inv` that answers `mempool` (spec: wire §2, M).
+const MEMPOOL_PORTION: usize = 1000;
+/// Ids of pending transactions that a peer is told of at once: what fits into one `inv` of the largest size. What pays
+/// least may be missing.
+const MAX_MEMPOOL_IDS: usize = 50_000;
 
-/// Answers requests in order, one `block` per known item; unknown items are passed over, as the C++ nodes do.
-pub(super) async fn serve(
-    peer: Arc<Peer>,
-    shared: Arc<Shared>,
-    mut requests: mpsc::Receiver<Vec<Inventory>>,
-) {
-    let mut limits = ServeLimits::default();
-    while let Some(items) = requests.recv().await {
-        for item in items.into_iter().filter(|item| item.kind == InventoryKind::Block) {
-            match send_block(&peer, &shared, &mut limits, BlockHash::from(item.hash)).await {
-                Ok(()) => {}
-                Err(SendError::Closed | SendError::QueueFull) => return,
-            }
+/// Something that a peer wants from the store.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// Blocks and pending transactions: a `getdata`.
+    Items(Vec<Inventory>),
+    /// The ids of all pending transactions: a `mempool`.
+    Mempool,
+    /// Transactions of a block: a `getblocktxn`.
+    BlockTransactions(GetBlockTxn),
+    /// Our own wish: to announce a block as a compact block.
+    Announcement(BlockHash),
+}
+
+/// Answers requests in order; unknown items are passed over, as the C++ nodes do.
+pub(super) async fn serve(peer: Arc<Peer>, shared: Arc<Shared>, mut requests: mpsc::Receiver<Request>) {
+    let mut server = Server { peer, shared, limits: ServeLimits::default(), next_mempool: Duration::ZERO };
+    while let Some(request) = requests.recv().await {
+        let served = match request {
+            Request::Items(items) => server.send_items(items).await,
+            Request::Mempool => server.send_mempool().await,
+            Request::BlockTransactions(request) => server.send_block_transactions(request).await,
+            Request::Announcement(block) => server.announce(block).await,
+        };
+        match served {
+            Ok(()) => {}
+            Err(SendError::Closed | SendError::QueueFull) => return,
         }
     }
 }
 
-async fn send_block(
-    peer: &Peer,
-    shared: &Shared,
-    limits: &mut ServeLimits,
-    hash: BlockHash,
-) -> Result<(), SendError> {
-    let now = shared.clock.now().mono;
-    if !limits.may_look(&hash, now) {
-        return Ok(());
+struct Server {
+    peer: Arc<Peer>,
+    shared: Arc<Shared>,
+    limits: ServeLimits,
+    next_mempool: Duration,
+}
+
+impl Server {
+    async fn send_items(&mut self, items: Vec<Inventory>) -> Result<(), SendError> {
+        for item in items {
+            match item.kind {
+                InventoryKind::Block => self.send_block(item.hash).await?,
+                InventoryKind::Tx => self.send_transaction(item.hash).await?,
+                InventoryKind::FilteredBlock | InventoryKind::CompactBlock | InventoryKind::Other(_) | _ => {}
+            }
+        }
+        Ok(())
     }
-    let reader = shared.store.clone();
-    // The read may fault pages in from disk: not on a network thread.
-    let payload = tokio::task::spawn_blocking(move || reader.block_payload(&hash)).await;
-    match payload {
-        Ok(Ok(Some(payload))) => {
-            limits.on_served(hash, payload.len(), now);
-            peer.send_bulk(RawMessage { command: Command::BLOCK, payload }).await
+
+    async fn send_block(&mut self, hash: Hash256) -> Result<(), SendError> {
+        let find = move |reader: &ChainReader| reader.block_payload(&BlockHash::from(hash));
+        let Some(payload) = self.look_up(hash, find).await? else { return Ok(()) };
+        self.send(hash, RawMessage { command: Command::BLOCK, payload }).await
+    }
+
+    /// Whoever asks by its id gets a pending transaction, announced to him or not; those of blocks are not looked for.
+    async fn send_transaction(&mut self, hash: Hash256) -> Result<(), SendError> {
+        let find = move |reader: &ChainReader| reader.pending(&Txid::from(hash));
+        let Some(pending) = self.look_up(hash, find).await? else { return Ok(()) };
+        self.send(hash, Message::Tx(pending.transaction).to_raw()).await
+    }
+
+    async fn send_block_transactions(&mut self, request: GetBlockTxn) -> Result<(), SendError> {
+        let hash = request.block;
+        let find = move |reader: &ChainReader| reader.block(&hash);
+        let Some(block) = self.look_up(hash.into(), find).await? else { return Ok(()) };
+        match BlockTxn::answer(&block, &request) {
+            Ok(answer) => self.send(hash.into(), Message::BlockTxn(answer).to_raw()).await,
+            Err(error) => {
+                tracing::debug!("[P2P] Bad 'getblocktxn' from peer {}: {error}", self.peer.id);
+                let misbehaviour = error.misbehaviour().unwrap_or(Misbehaviour::PositionOutOfRange);
+                self.shared.punish(&self.peer, misbehaviour);
+                Ok(())
+            }
         }
-        // What was pruned is passed over like what we never had: our `version` says that we do not have all.
-        Ok(Ok(None) | Err(StoreError::Pruned { .. })) => {
-            limits.on_unknown(now);
-            Ok(())
+    }
+
+    async fn announce(&self, hash: BlockHash) -> Result<(), SendError> {
+        let nonce = self.shared.random_nonce();
+        let make = move |reader: &ChainReader| {
+            Ok(reader.block(&hash)?.map(|block| CompactBlock::new(&block, nonce)))
+        };
+        match self.read(make).await?.flatten() {
+            Some(compact) => self.peer.send_bulk(Message::CompactBlock(compact).to_raw()).await,
+            // It was disconnected and pruned meanwhile.
+            None => Ok(()),
         }
-        Ok(Err(error)) => {
-            tracing::error!("[P2P] Cannot read block {hash}: {error}");
-            Ok(())
+    }
+
+    async fn send_mempool(&mut self) -> Result<(), SendError> {
+        let now = self.shared.clock.now().mono;
+        if now < self.next_mempool {
+            return Ok(());
         }
-        // The runtime is shutting down.
-        Err(_) => Err(SendError::Closed),
+        self.next_mempool = now.saturating_add(MEMPOOL_INTERVAL);
+        let ids = |reader: &ChainReader| {
+            reader
+                .pending_transactions()
+                .take(MAX_MEMPOOL_IDS)
+                .map(|entry| entry.map(|entry| entry.txid))
+                .collect()
+        };
+        let txids: Vec<Txid> = self.read(ids).await?.unwrap_or_default();
+        for portion in txids.chunks(MEMPOOL_PORTION) {
+            let items = portion.iter().copied().map(Inventory::tx).collect();
+            self.peer.send_bulk(Message::Inv(items).to_raw()).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks for something in the store, if its limits allow.
+    async fn look_up<T: Send + 'static>(
+        &mut self,
+        hash: Hash256,
+        find: impl FnOnce(&ChainReader) -> Result<Option<T>, StoreError> + Send + 'static,
+    ) -> Result<Option<T>, SendError> {
+        let now = self.shared.clock.now().mono;
+        if !self.limits.may_look(&hash, now) {
+            return Ok(None);
+        }
+        let found = self.read(find).await?.flatten();
+        if found.is_none() {
+            self.limits.on_unknown(now);
+        }
+        Ok(found)
+    }
+
+    /// Reads the store; `None` if it fails.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&ChainReader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<Option<T>, SendError> {
+        let reader = self.shared.store.clone();
+        // The read may fault pages in from disk: not on a network thread.
+        match tokio::task::spawn_blocking(move || read(&reader)).await {
+            Ok(Ok(found)) => Ok(Some(found)),
+            // What was pruned is passed over like what we never had: our `version` says that we do not have all.
+            Ok(Err(StoreError::Pruned { .. })) => Ok(None),
+            Ok(Err(error)) => {
+                tracing::error!("[P2P] Cannot read the store for peer {}: {error}", self.peer.id);
+                Ok(None)
+            }
+            // The runtime is shutting down.
+            Err(_) => Err(SendError::Closed),
+        }
+    }
+
+    async fn send(&mut self, hash: Hash256, raw: RawMessage) -> Result<(), SendError> {
+        self.limits.on_served(hash, raw.payload.len(), self.shared.clock.now().mono);
+        self.peer.send_bulk(raw).await
     }
 }

@@ -12,6 +12,7 @@ use dilithion_wire::{BlockHash, ChainParams, Height};
 use thiserror::Error;
 
 use crate::net::{Dialer, NetConfig, TcpDialer};
+use crate::relay::RelayConfig;
 
 /// Lowers the priority of hash threads below that of network threads, so that a ping is answered at once even when
 /// every core hashes. Ten steps give a network thread about nine times the weight; on an otherwise idle machine
@@ -30,6 +31,8 @@ pub struct NodeConfig {
     pub datadir: PathBuf,
     /// Connections.
     pub net: NetConfig,
+    /// How fast transactions are announced.
+    pub relay: RelayConfig,
     /// Light, fast, or chosen by backlog.
     pub pow: PowMode,
     /// Hash threads; `None` for one per core.
@@ -52,6 +55,7 @@ impl NodeConfig {
             params,
             datadir: datadir.into(),
             net: NetConfig::default(),
+            relay: RelayConfig::default(),
             pow: PowMode::Light,
             threads: None,
             stop_at: None,

@@ -7,16 +7,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use dilithion_chain::{ChainReader, Chainstate};
+use dilithion_chain::{Accepted, ChainReader, Chainstate, PendingError};
 use dilithion_headers::HashToken;
 use dilithion_pow::{Hasher, PoolConfig, PowPool, PowStats};
+use dilithion_wire::{Transaction, Txid};
 
 pub use self::config::{CHAINSTATE_FOLDER, HASH_NICENESS, NodeConfig, NodeError};
 use self::parts::check_genesis;
 pub use self::parts::{load_headers, open_chainstate, randomx};
 use crate::clock::{Clock, SystemClock};
 use crate::net::{ConnectionManager, NetParts, PeerSnapshot};
-use crate::stage::{Engine, EngineHandle, EngineParts, StatusReceiver, ValidatorThread};
+use crate::random::random_u64;
+use crate::relay::TxRelay;
+use crate::stage::{
+    Engine, EngineEvent, EngineHandle, EngineParts, StatusReceiver, Submission, ValidatorThread,
+};
 use crate::sync::{Coordinator, CoordinatorConfig, Event};
 
 /// A running node. Dropping it without [`Node::stop`] leaves its threads running.
@@ -87,6 +92,18 @@ impl Node {
         &self.connections
     }
 
+    /// Makes a transaction pending, if a block on top of the tip could include it, and announces it. `None` if the node is
+    /// stopping or its store has failed.
+    pub async fn submit_transaction(
+        &self,
+        transaction: Transaction,
+    ) -> Option<Result<Accepted, PendingError>> {
+        let (reply, outcome) = tokio::sync::oneshot::channel();
+        let submission = Submission { txid: transaction.txid(), transaction, reply: Some(reply) };
+        self.engine.handle().send(EngineEvent::Submit(submission), None);
+        outcome.await.ok()
+    }
+
     /// Closes connections, lets the validator finish, closes the store.
     pub async fn stop(self) {
         // First, so that losing all peers on the way out is no event.
@@ -109,6 +126,7 @@ struct Prepared {
     clock: Arc<dyn Clock>,
     chain: Chainstate,
     coordinator: Coordinator,
+    relay: TxRelay,
     hasher: Arc<dyn Hasher>,
 }
 
@@ -122,6 +140,13 @@ impl Prepared {
         };
         check_genesis(params, hasher.as_ref())?;
         let headers = load_headers(params, &chain.reader())?;
+        let pending: Result<Vec<Txid>, _> =
+            chain.reader().pending_transactions().map(|entry| entry.map(|entry| entry.txid)).collect();
+        let relay = TxRelay::new(
+            config.relay,
+            random_u64(),
+            pending.map_err(|error| NodeError::Store(Box::new(error)))?,
+        );
         let tip = chain.tip();
         let last_checkpoint = params.last_checkpoint().map(|checkpoint| checkpoint.height);
         let coordinator = Coordinator::new(
@@ -135,11 +160,11 @@ impl Prepared {
             (tip.height, tip.hash),
         );
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        Ok((config, Self { clock, chain, coordinator, hasher }))
+        Ok((config, Self { clock, chain, coordinator, relay, hasher }))
     }
 
     async fn start(self, config: NodeConfig) -> Result<Node, NodeError> {
-        let Self { clock, chain, coordinator, hasher } = self;
+        let Self { clock, chain, coordinator, relay, hasher } = self;
         let (handle, inputs) = EngineHandle::channel();
         let answers = handle.clone();
         let pool_config = PoolConfig { threads: config.threads, niceness: Some(HASH_NICENESS) };
@@ -169,6 +194,7 @@ impl Prepared {
             .map_err(NodeError::Thread)?;
         let parts = EngineParts {
             coordinator,
+            relay,
             clock,
             connections: Arc::clone(&connections),
             pool: Arc::clone(&pool),

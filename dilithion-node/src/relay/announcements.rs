@@ -8,11 +8,6 @@ use dilithion_wire::Txid;
 use super::rolling_set::RollingSet;
 use crate::random::Random;
 
-/// Mean time between two announcements to a peer that dialled us (`INBOUND_INVENTORY_BROADCAST_INTERVAL` of Bitcoin
-/// Core). The times are random, so that nobody can tell from them where a transaction began.
-pub(super) const INBOUND_INTERVAL: Duration = Duration::from_secs(5);
-/// The same to a peer that we dialled (`OUTBOUND_INVENTORY_BROADCAST_INTERVAL` of Bitcoin Core).
-pub(super) const OUTBOUND_INTERVAL: Duration = Duration::from_secs(2);
 /// Ids in one announcement (`INVENTORY_BROADCAST_MAX` of Bitcoin Core). One message each two seconds is far below the ten
 /// a second that S nodes tolerate (spec: wire §4).
 const MAX_PER_ANNOUNCEMENT: usize = 1000;
@@ -33,8 +28,8 @@ pub(super) struct Announcements {
 }
 
 impl Announcements {
-    pub(super) fn new(wants: bool, inbound: bool) -> Self {
-        let mean = if inbound { INBOUND_INTERVAL } else { OUTBOUND_INTERVAL };
+    /// For a peer that does or does not want to hear of transactions.
+    pub(super) fn new(wants: bool, mean: Duration) -> Self {
         let known = RollingSet::new(REMEMBERED);
         Self { wants, mean, known, waiting: VecDeque::new(), due: Duration::ZERO }
     }
@@ -88,7 +83,7 @@ mod tests {
     #[test]
     fn a_peer_hears_once_of_what_it_did_not_tell_us() {
         let (mut random, now) = (Random::new(1), Duration::from_secs(100));
-        let mut peer = Announcements::new(true, true);
+        let mut peer = Announcements::new(true, Duration::from_secs(5));
         peer.knows(txid(1));
         for number in [1, 2, 3, 2] {
             peer.push(txid(number), now, &mut random);
@@ -104,7 +99,7 @@ mod tests {
     #[test]
     fn many_are_announced_in_portions_and_the_excess_is_not() {
         let mut random = Random::new(1);
-        let mut peer = Announcements::new(true, false);
+        let mut peer = Announcements::new(true, Duration::from_secs(5));
         (0..60_000).for_each(|number| peer.push(txid(number), Duration::ZERO, &mut random));
         let mut told = 0;
         while let Some(due) = peer.next_due() {
@@ -113,7 +108,7 @@ mod tests {
             told += portion;
         }
         assert_eq!(told, MAX_WAITING);
-        let mut deaf = Announcements::new(false, false);
+        let mut deaf = Announcements::new(false, Duration::from_secs(5));
         deaf.push(txid(1), Duration::ZERO, &mut random);
         assert_eq!(deaf.next_due(), None);
     }

@@ -7,11 +7,11 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use dilithion_node::relay::{RelayAction, RelayEvent, TxRelay};
+//! use dilithion_node::relay::{RelayAction, RelayConfig, RelayEvent, TxRelay};
 //! use dilithion_wire::{PeerId, Txid};
 //!
 //! let (peer, txid) = (PeerId(1), Txid::ZERO);
-//! let mut relay = TxRelay::new(42, []);
+//! let mut relay = TxRelay::new(RelayConfig::default(), 42, []);
 //! relay.handle(RelayEvent::FollowsTip(true), Duration::ZERO);
 //! relay.handle(RelayEvent::PeerConnected { peer, wants: true, inbound: false }, Duration::ZERO);
 //! let actions = relay.handle(RelayEvent::Announced { peer, txids: vec![txid] }, Duration::ZERO);
@@ -38,6 +38,23 @@ use self::requests::RequestTracker;
 use self::rolling_set::RollingSet;
 use crate::random::Random;
 
+/// How fast transactions are announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelayConfig {
+    /// Mean time between two announcements to a peer that dialled us. The times are random, so that nobody can tell from
+    /// them where a transaction began. Longer: more is hidden, and all is slower.
+    pub inbound_interval: Duration,
+    /// The same to a peer that we dialled. It may be shorter: an attacker does not choose whom we dial.
+    pub outbound_interval: Duration,
+}
+
+impl Default for RelayConfig {
+    /// Those of Bitcoin Core (`INBOUND_INVENTORY_BROADCAST_INTERVAL`, `OUTBOUND_INVENTORY_BROADCAST_INTERVAL`).
+    fn default() -> Self {
+        Self { inbound_interval: Duration::from_secs(5), outbound_interval: Duration::from_secs(2) }
+    }
+}
+
 /// Ids of accepted and of refused transactions that are remembered, so that they are not asked for again.
 const REMEMBERED: usize = 100_000;
 /// Bytes of transactions that may wait for the validator: what it checks in a second or two. Nothing is asked for beyond.
@@ -46,6 +63,7 @@ const MAX_SUBMITTED_BYTES: usize = 4 << 20;
 /// The state machine of transaction relay (see the [module](self)).
 #[derive(Debug)]
 pub struct TxRelay {
+    config: RelayConfig,
     random: Random,
     follows_tip: bool,
     peers: BTreeMap<PeerId, Announcements>,
@@ -70,12 +88,13 @@ struct Submitted {
 impl TxRelay {
     /// A relay without peers. `seed` decides when what is announced; `pending` is what has become pending before.
     #[must_use]
-    pub fn new(seed: u64, pending: impl IntoIterator<Item = Txid>) -> Self {
+    pub fn new(config: RelayConfig, seed: u64, pending: impl IntoIterator<Item = Txid>) -> Self {
         let mut accepted = RollingSet::new(REMEMBERED);
         for txid in pending {
             accepted.insert(txid);
         }
         Self {
+            config,
             random: Random::new(seed),
             follows_tip: false,
             peers: BTreeMap::new(),
@@ -93,7 +112,9 @@ impl TxRelay {
         let mut out = Vec::new();
         match event {
             RelayEvent::PeerConnected { peer, wants, inbound } => {
-                self.peers.insert(peer, Announcements::new(wants, inbound));
+                let RelayConfig { inbound_interval, outbound_interval } = self.config;
+                let mean = if inbound { inbound_interval } else { outbound_interval };
+                self.peers.insert(peer, Announcements::new(wants, mean));
                 self.requests.add_peer(peer);
             }
             RelayEvent::PeerDisconnected { peer } => {

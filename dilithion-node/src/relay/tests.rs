@@ -31,7 +31,7 @@ pub(super) fn transaction(number: u32, parent: Txid) -> Transaction {
 }
 
 fn relay() -> TxRelay {
-    let mut relay = TxRelay::new(1, []);
+    let mut relay = TxRelay::new(RelayConfig::default(), 1, []);
     relay.handle(RelayEvent::FollowsTip(true), NOW);
     for (peer, inbound) in [(A, false), (B, true)] {
         relay.handle(RelayEvent::PeerConnected { peer, wants: true, inbound }, NOW);
@@ -192,7 +192,7 @@ quickcheck! {
     /// Whatever happens: nobody is asked who is not there, nobody hears twice or of what he told us, nothing is submitted
     /// twice at a time, and the tracker keeps its own rules.
     fn the_relay_keeps_its_promises(steps: Vec<Step>) -> bool {
-        let mut relay = TxRelay::new(3, []);
+        let mut relay = TxRelay::new(RelayConfig::default(), 3, []);
         let mut now = NOW;
         let mut connected = BTreeSet::new();
         let mut told: BTreeMap<PeerId, BTreeSet<Txid>> = BTreeMap::new();

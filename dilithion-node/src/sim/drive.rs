@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dilithion_headers::HashJob;
-use dilithion_wire::{BlockHeader, Misbehaviour, PeerId};
+use dilithion_wire::{BlockHeader, Message, Misbehaviour, PeerId};
 
 use super::blocks::{Recipe, sim_hash};
 use super::hasher::Worker;
@@ -61,6 +61,9 @@ impl World {
     fn perform(&mut self, id: ActorId, action: Action) {
         match action {
             Action::Send { peer, message } => self.send_from(id, peer, message.into()),
+            Action::Announce { peer, headers, .. } => {
+                self.send_from(id, peer, Message::Headers(headers).into());
+            }
             Action::Hash(jobs) => self.hash(id, &jobs),
             Action::CancelHashes { peer } => {
                 if let Some(running) = self.node_mut(id).and_then(|node| node.running.as_mut()) {

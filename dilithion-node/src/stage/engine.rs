@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use dilithion_headers::{HashJob, HashToken};
 use dilithion_pow::{Job, PowPool};
-use dilithion_wire::{Message, PeerId};
+use dilithion_wire::{BlockHash, BlockHeader, Inventory, Message, PeerId};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::ValidatorThread;
-use super::validator_thread::ValidatorGone;
+use super::validator_thread::{ValidatorGone, Work};
+use super::{Submission, ValidatorThread};
 use crate::clock::Clock;
 use crate::net::ConnectionManager;
-use crate::sync::{Action, Coordinator, Event, StoreJob, SyncStatus};
+use crate::relay::{RelayAction, RelayEvent, TxRelay};
+use crate::sync::{Action, Coordinator, Event, IbdState, StoreJob, SyncStatus};
 
 /// A status is published this often at most, whatever happens in between.
 const STATUS_INTERVAL: Duration = Duration::from_millis(100);
@@ -29,9 +30,32 @@ const MAX_HEADERS_BACKLOG: usize = 1 << 20;
 /// Where the current [`SyncStatus`] can be read and waited for.
 pub type StatusReceiver = watch::Receiver<SyncStatus>;
 
+/// What the engine is told.
+#[derive(Debug)]
+pub(crate) enum EngineEvent {
+    /// For the coordinator.
+    Sync(Event),
+    /// For the relay of transactions.
+    Relay(RelayEvent),
+    /// A transaction of our own is to become pending.
+    Submit(Submission),
+}
+
+impl From<Event> for EngineEvent {
+    fn from(event: Event) -> Self {
+        Self::Sync(event)
+    }
+}
+
+impl From<RelayEvent> for EngineEvent {
+    fn from(event: RelayEvent) -> Self {
+        Self::Relay(event)
+    }
+}
+
 enum Input {
     Event {
-        event: Event,
+        event: EngineEvent,
         /// Returned to the sending peer's budget when the event has been handled.
         _budget: Option<OwnedSemaphorePermit>,
     },
@@ -60,9 +84,9 @@ impl EngineHandle {
     }
 
     /// Queues an event; `budget` is released once it has been handled. Never blocks. After shutdown it does nothing.
-    pub(crate) fn send(&self, event: Event, budget: Option<OwnedSemaphorePermit>) {
+    pub(crate) fn send(&self, event: impl Into<EngineEvent>, budget: Option<OwnedSemaphorePermit>) {
         // A closed queue means that the node is stopping: nobody is left to be told.
-        let _ = self.inputs.send(Input::Event { event, _budget: budget });
+        let _ = self.inputs.send(Input::Event { event: event.into(), _budget: budget });
     }
 
     fn stop(&self) {
@@ -73,6 +97,7 @@ impl EngineHandle {
 /// What the engine works with.
 pub(crate) struct EngineParts {
     pub(crate) coordinator: Coordinator,
+    pub(crate) relay: TxRelay,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) connections: Arc<ConnectionManager>,
     pub(crate) pool: Arc<PowPool<HashToken>>,
@@ -95,9 +120,21 @@ impl Engine {
         inputs: EngineInputs,
     ) -> std::io::Result<Self> {
         let (publisher, status) = watch::channel(parts.coordinator.status(parts.clock.now().mono));
-        let worker = Worker { parts, publisher, published: Duration::ZERO, dirty: false, store_lost: false };
+        let worker = Worker {
+            parts,
+            publisher,
+            published: Duration::ZERO,
+            dirty: false,
+            store_lost: false,
+            follows_tip: false,
+        };
         let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || worker.run(inputs.0))?;
         Ok(Self { handle, thread, status })
+    }
+
+    /// The way in.
+    pub(crate) fn handle(&self) -> &EngineHandle {
+        &self.handle
     }
 
     pub(crate) fn status(&self) -> StatusReceiver {
@@ -125,6 +162,8 @@ struct Worker {
     /// Something happened since the last status was published.
     dirty: bool,
     store_lost: bool,
+    /// What the relay was last told about it.
+    follows_tip: bool,
 }
 
 impl Worker {
@@ -144,15 +183,16 @@ impl Worker {
             // Ticks are due whether events come or not: time-outs must not wait for a quiet moment.
             if now >= next_tick {
                 self.dirty |= self.handle(Event::Tick);
+                self.relay(RelayEvent::Tick);
                 self.parts.pool.tick(now);
                 next_tick = now + MAX_TICK;
             }
             next_tick = next_tick.min(now + self.parts.coordinator.next_tick(now));
+            next_tick = self.parts.relay.next_tick().map_or(next_tick, |due| next_tick.min(due));
             let wait = next_tick.saturating_sub(now);
             match inputs.recv_timeout(self.until_publishing(now).map_or(wait, |publish| publish.min(wait))) {
                 Ok(Input::Event { event, _budget }) => {
-                    self.handle(event);
-                    self.dirty = true;
+                    self.take(event);
                 }
                 Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
@@ -161,8 +201,20 @@ impl Worker {
         }
     }
 
+    fn take(&mut self, event: EngineEvent) {
+        match event {
+            EngineEvent::Sync(event) => {
+                self.handle(event);
+                self.dirty = true;
+            }
+            EngineEvent::Relay(event) => self.relay(event),
+            EngineEvent::Submit(submission) => self.submit(submission),
+        }
+    }
+
     /// Tells whether there was anything to do.
     fn handle(&mut self, event: Event) -> bool {
+        let moved = matches!(event, Event::BlocksConnected { .. } | Event::Disconnected { .. });
         let actions = self.parts.coordinator.handle(event, self.parts.clock.now());
         let busy = !actions.is_empty();
         for action in actions {
@@ -172,7 +224,40 @@ impl Worker {
             }
         }
         self.parts.tip_height.store(self.parts.coordinator.tip().0.0, Ordering::Relaxed);
+        let follows = matches!(self.parts.coordinator.state(), IbdState::Idle | IbdState::Complete);
+        if self.follows_tip != follows {
+            self.follows_tip = follows;
+            self.relay(RelayEvent::FollowsTip(follows));
+        }
+        if moved {
+            self.relay(RelayEvent::ChainMoved);
+        }
         busy
+    }
+
+    fn relay(&mut self, event: RelayEvent) {
+        let actions = self.parts.relay.handle(event, self.parts.clock.now().mono);
+        for action in actions {
+            match action {
+                RelayAction::Request { peer, txids } => {
+                    self.send(peer, &Message::GetData(txids.into_iter().map(Inventory::tx).collect()));
+                }
+                RelayAction::Announce { peer, txids } => {
+                    self.send(peer, &Message::Inv(txids.into_iter().map(Inventory::tx).collect()));
+                }
+                RelayAction::Submit { txid, transaction } => {
+                    self.submit(Submission { txid, transaction, reply: None });
+                }
+                RelayAction::Misbehaved { peer, misbehaviour } => {
+                    self.parts.connections.punish(peer, misbehaviour);
+                }
+            }
+        }
+    }
+
+    fn submit(&self, submission: Submission) {
+        // Without a validator nothing becomes pending; the coordinator learns of that when it needs it.
+        let _ = self.parts.validator.push(Work::Submit(submission));
     }
 
     fn perform(&self, action: Action) -> Result<(), ValidatorGone> {
@@ -182,9 +267,10 @@ impl Worker {
                 if let StoreJob::Connect(block) = &job {
                     connections.note_block(block.peer);
                 }
-                validator.push(job)?;
+                validator.push(Work::Store(job))?;
             }
             Action::Send { peer, message } => self.send(peer, &message),
+            Action::Announce { peer, block, headers } => self.announce(peer, block, headers),
             Action::Hash(jobs) => self.hash(jobs),
             Action::CancelHashes { peer } => {
                 self.parts.pool.cancel(peer.0);
@@ -208,6 +294,15 @@ impl Worker {
         }
         // Failures are logged there; that the peer is gone is an event of its own.
         let _ = self.parts.connections.push_message(peer, message);
+    }
+
+    /// By a compact block, if the peer asked for such and lacks no other, else by headers.
+    fn announce(&self, peer: PeerId, block: BlockHash, headers: Vec<BlockHeader>) {
+        let connection = self.parts.connections.peers().get(peer);
+        let compact = headers.len() == 1 && connection.is_some_and(|peer| peer.announce_compact(block));
+        if !compact {
+            self.send(peer, &Message::Headers(headers));
+        }
     }
 
     fn hash(&self, jobs: Vec<HashJob>) {

@@ -2,11 +2,14 @@
 
 mod engine;
 mod store;
+mod submission;
 mod validator;
 mod validator_thread;
 
+pub(crate) use engine::EngineEvent;
 pub(crate) use engine::{Engine, EngineParts};
 pub use engine::{EngineHandle, StatusReceiver};
 pub use store::BlockStore;
+pub(crate) use submission::Submission;
 pub use validator::BlockValidator;
 pub(crate) use validator_thread::ValidatorThread;

@@ -45,6 +45,23 @@ impl<S: BlockStore> BlockValidator<S> {
         &self.store
     }
 
+    /// The store, to do with it what does not move the chain.
+    pub fn store_mut(&mut self) -> &mut S {
+        &mut self.store
+    }
+
+    /// Whether the store failed; nothing is written any more.
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// The store failed: nothing is written any more. Returns what to tell the coordinator.
+    pub fn fail(&mut self, error: &StoreError) -> Event {
+        tracing::error!("the store failed: {error}");
+        self.failed = true;
+        Event::StoreFailed { reason: error.to_string() }
+    }
+
     /// Gives the store back; jobs that were not run are forgotten, as in a crash.
     pub fn into_store(self) -> S {
         self.store
@@ -109,9 +126,7 @@ impl<S: BlockStore> BlockValidator<S> {
             Some(StoreJob::StoreHeaders(headers)) => self.store_headers(&headers),
         };
         if let Err(error) = done {
-            tracing::error!("the store failed: {error}");
-            self.failed = true;
-            events.push(Event::StoreFailed { reason: error.to_string() });
+            events.push(self.fail(&error));
         }
         events
     }

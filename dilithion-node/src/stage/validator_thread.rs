@@ -7,14 +7,24 @@ use std::thread::{self, JoinHandle};
 use dilithion_chain::Chainstate;
 use dilithion_wire::Limits;
 
-use super::{BlockValidator, EngineHandle};
+use super::submission::Submissions;
+use super::{BlockValidator, EngineHandle, Submission};
 use crate::clock::Clock;
 use crate::sync::StoreJob;
+
+/// What the thread is given to do.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Blocks and headers, in order.
+    Store(StoreJob),
+    /// A transaction, when no block waits.
+    Submit(Submission),
+}
 
 /// A handle on the validator thread.
 #[derive(Debug)]
 pub(crate) struct ValidatorThread {
-    jobs: Sender<StoreJob>,
+    work: Sender<Work>,
     thread: JoinHandle<()>,
 }
 
@@ -30,21 +40,21 @@ impl ValidatorThread {
         clock: Arc<dyn Clock>,
         engine: EngineHandle,
     ) -> std::io::Result<Self> {
-        let (jobs, queue) = mpsc::channel();
+        let (work, queue) = mpsc::channel();
         let validator = BlockValidator::new(chain, limits);
         let thread = thread::Builder::new()
             .name("block-validator".to_owned())
             .spawn(move || run(validator, &queue, &*clock, &engine))?;
-        Ok(Self { jobs, thread })
+        Ok(Self { work, thread })
     }
 
-    pub(crate) fn push(&self, job: StoreJob) -> Result<(), ValidatorGone> {
-        self.jobs.send(job).map_err(|_| ValidatorGone)
+    pub(crate) fn push(&self, work: Work) -> Result<(), ValidatorGone> {
+        self.work.send(work).map_err(|_| ValidatorGone)
     }
 
     /// Finishes what is queued and closes the store.
     pub(crate) fn stop(self) {
-        drop(self.jobs);
+        drop(self.work);
         if self.thread.join().is_err() {
             tracing::error!("the block validator panicked; the store is at its last commit");
         }
@@ -53,21 +63,47 @@ impl ValidatorThread {
 
 fn run(
     mut validator: BlockValidator<Chainstate>,
-    queue: &Receiver<StoreJob>,
+    queue: &Receiver<Work>,
     clock: &dyn Clock,
     engine: &EngineHandle,
 ) {
+    let mut submissions = Submissions::default();
+    let take = |work, validator: &mut BlockValidator<_>, submissions: &mut Submissions| match work {
+        Work::Store(job) => validator.push(job),
+        Work::Submit(submission) => submissions.push(submission),
+    };
     loop {
-        if validator.is_idle() {
-            let Ok(job) = queue.recv() else { return };
-            validator.push(job);
+        if validator.is_idle() && submissions.is_empty() {
+            let Ok(work) = queue.recv() else { return };
+            take(work, &mut validator, &mut submissions);
         }
         // What came meanwhile may share a transaction with it.
-        queue.try_iter().for_each(|job| validator.push(job));
+        queue.try_iter().for_each(|work| take(work, &mut validator, &mut submissions));
+        if validator.is_idle() {
+            submit(&mut submissions, &mut validator, clock, engine);
+            continue;
+        }
         let began = clock.now().mono;
         for event in validator.step() {
             engine.send(event, None);
         }
         validator.took(clock.now().mono.saturating_sub(began));
+    }
+}
+
+fn submit(
+    submissions: &mut Submissions,
+    validator: &mut BlockValidator<Chainstate>,
+    clock: &dyn Clock,
+    engine: &EngineHandle,
+) {
+    if validator.has_failed() {
+        submissions.clear();
+        return;
+    }
+    let time = u32::try_from(clock.now().unix).unwrap_or(u32::MAX);
+    match submissions.submit_some(validator.store_mut(), time) {
+        Ok(events) => events.into_iter().for_each(|event| engine.send(event, None)),
+        Err(error) => engine.send(validator.fail(&error), None),
     }
 }

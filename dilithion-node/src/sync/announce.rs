@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dilithion_wire::{BlockHeader, Height, Message};
+use dilithion_wire::{BlockHeader, Height};
 
 use super::peers::{ANNOUNCE_INTERVAL, ANNOUNCE_INTERVAL_SYNCING, SyncPeer};
 use super::{Action, Coordinator, IbdState};
@@ -33,7 +33,7 @@ impl Coordinator {
                 .collect();
             if let Some(peer) = self.peers.get_mut(&id).filter(|_| !headers.is_empty()) {
                 peer.announced = Some((tip, now));
-                out.push(Action::Send { peer: id, message: Message::Headers(headers) });
+                out.push(Action::Announce { peer: id, block: tip, headers });
             }
         }
     }

@@ -35,15 +35,27 @@ impl Coordinator {
         }
     }
 
-    /// Gives the window a height: to be fetched, unless its body is in the store from before a change of chains.
+    /// Gives the window a height: to be fetched, unless its body is in the store from before a change of chains, or came
+    /// before its header.
     fn schedule(&mut self, height: Height) {
-        let stored = self.headers.claimed_hash_at_height(height).filter(|hash| self.bodies.is_stored(hash));
-        match stored {
-            Some(hash) => self.receive(height, ReceivedBlock { peer: OWN_BLOCKS, hash, body: Body::Stored }),
+        match self.body_at_hand(height) {
+            Some(block) => self.receive(height, block),
             None => {
                 self.window.add_pending(height);
             }
         }
+    }
+
+    fn body_at_hand(&mut self, height: Height) -> Option<ReceivedBlock> {
+        let hash = self.headers.claimed_hash_at_height(height)?;
+        if self.bodies.is_stored(&hash) {
+            return Some(ReceivedBlock { peer: OWN_BLOCKS, hash, body: Body::Stored });
+        }
+        if self.pushed.is_empty() {
+            return None;
+        }
+        let pushed = self.pushed.take(&self.headers.header(&hash)?)?;
+        Some(ReceivedBlock { peer: pushed.peer, hash, body: Body::Payload(pushed.payload) })
     }
 
     /// Takes in a body that nobody was asked for.
@@ -138,7 +150,8 @@ impl Coordinator {
         out: &mut Vec<Action>,
     ) {
         let Some((hash, height)) = self.headers.find(header) else {
-            // A block we never heard of announces itself; its body is fetched when its header has been kept.
+            // A block we never heard of announces itself; its body waits until its header is part of the chain.
+            self.pushed.insert(*header, peer, payload, now.mono);
             return self.on_headers(peer, std::slice::from_ref(header), now, out);
         };
         if let Some(sync_peer) = self.peers.get_mut(&peer) {

@@ -12,6 +12,7 @@ use super::failure::SyncFailure;
 use super::mutation::Mutation;
 use super::peers::SyncPeer;
 use super::progress::Progress;
+use super::pushed::Pushed;
 use super::{Action, Event, HEADERS_AHEAD_TO_DOWNLOAD, IbdState, Trigger};
 use crate::clock::Now;
 
@@ -45,6 +46,8 @@ pub struct Coordinator {
     pub(super) peers: BTreeMap<PeerId, SyncPeer>,
     /// The bodies of the heights that the window holds as received.
     pub(super) bodies: Bodies,
+    /// Bodies whose headers are not known yet.
+    pub(super) pushed: Pushed,
     /// A block that may have failed because of an ancestor that only a checkpoint vouches for: not tried again before
     /// all below it is proved.
     pub(super) held_back: Option<Height>,
@@ -84,6 +87,7 @@ impl Coordinator {
             headers,
             peers: BTreeMap::new(),
             bodies: Bodies::default(),
+            pushed: Pushed::default(),
             held_back: None,
             condemned: Vec::new(),
             generation: 0,
@@ -283,6 +287,7 @@ impl Coordinator {
     fn on_peer_disconnected(&mut self, peer: PeerId) {
         self.peers.remove(&peer);
         self.headers.on_peer_disconnected(peer);
+        self.pushed.forget_peer(peer);
         if !self.has(Mutation::KeepInFlightOfLostPeers) {
             self.window.on_peer_disconnected(peer);
         }

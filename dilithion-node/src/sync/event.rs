@@ -132,6 +132,15 @@ pub enum Action {
         /// What.
         message: Message,
     },
+    /// Tell a peer about our new tip, in the way it prefers.
+    Announce {
+        /// To whom.
+        peer: PeerId,
+        /// The tip.
+        block: BlockHash,
+        /// Its header, after those before it that the peer lacks.
+        headers: Vec<BlockHeader>,
+    },
     /// Compute the RandomX hashes of headers; each answered by [`Event::HashComputed`].
     Hash(Vec<HashJob>),
     /// Forget all queued hashes of a peer's headers; those still wanted follow as a new [`Action::Hash`].

@@ -15,6 +15,7 @@ mod invariants;
 mod mutation;
 mod peers;
 mod progress;
+mod pushed;
 mod state;
 mod status;
 

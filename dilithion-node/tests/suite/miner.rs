@@ -5,9 +5,10 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use dilithion_node::node::randomx;
 use dilithion_node::records::write_record;
-use dilithion_pow::{CompactTarget, Hasher, PowMode};
+use dilithion_pow::{CompactTarget, Hasher, MockHasher, PowMode};
 use dilithion_wire::{
     Amount, Block, BlockHash, BlockHeader, ChainParams, Encode, Height, OutPoint, Transaction, TxIn, TxOut,
+    sha3_256,
 };
 
 /// Seconds between two blocks.
@@ -40,6 +41,16 @@ impl Miner {
         Self { params, hasher }
     }
 
+    /// A network like regtest whose ids are a fast hash, and whose coinbases can be spent in the next block.
+    pub fn fast() -> Self {
+        let hasher = MockHasher::new(sha3_256);
+        let mut params = ChainParams::regtest();
+        let id = hasher.worker().unwrap().hash(&params.genesis_header().to_bytes());
+        params.genesis.hash = BlockHash::from_bytes(id);
+        params.consensus.coinbase_maturity = 1;
+        Self { params: Arc::new(params), hasher: Arc::new(hasher) }
+    }
+
     pub fn genesis(&self) -> Mined {
         Mined { blocks: vec![self.params.genesis_block()], tip: self.params.genesis.hash }
     }
@@ -59,6 +70,13 @@ impl Miner {
         coinbase.outputs[0].value = Amount(1);
         coinbase.outputs.resize(kilobytes, large);
         self.extend_by(chain, vec![coinbase])
+    }
+
+    /// A chain with one more block, whose coinbase pays to a script, with some transactions.
+    pub fn extend_with(&self, chain: &Mined, script: &Bytes, transactions: &[Transaction]) -> Mined {
+        let mut coinbase = self.coinbase(chain.next_height(), 0);
+        coinbase.outputs[0].script_pubkey = script.clone();
+        self.extend_by(chain, [&[coinbase], transactions].concat())
     }
 
     fn extend_by(&self, chain: &Mined, transactions: Vec<Transaction>) -> Mined {

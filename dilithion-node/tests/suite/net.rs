@@ -286,6 +286,7 @@ impl Net {
     fn perform(&mut self, action: Action) {
         match action {
             Action::Send { peer, message } => self.answer(peer, message),
+            Action::Announce { peer, headers, .. } => self.answer(peer, Message::Headers(headers)),
             Action::Hash(jobs) => {
                 for job in jobs {
                     let answer = Event::HashComputed { token: job.token, hash: mock_hash(&job.header) };

@@ -152,9 +152,19 @@ pub async fn listening(miner: &Miner, datadir: &Path, chain: &Mined) -> Node {
 
 /// The same with other connections.
 pub async fn node_with(miner: &Miner, datadir: &Path, chain: &Mined, net: NetConfig) -> Node {
+    started(config(miner, datadir, net), miner, chain).await
+}
+
+/// A node that listens.
+pub fn config(miner: &Miner, datadir: &Path, net: NetConfig) -> NodeConfig {
     let mut config = NodeConfig::new(Arc::clone(&miner.params), datadir);
     config.net = NetConfig { listen: Some(SocketAddr::new(local(1), 0)), ..net };
     config.hasher = Some(Arc::clone(&miner.hasher));
+    config
+}
+
+/// A node with a chain.
+pub async fn started(config: NodeConfig, miner: &Miner, chain: &Mined) -> Node {
     let (importing, hasher, records) = (config.clone(), Arc::clone(&miner.hasher), chain.records());
     let late = u64::from(chain.blocks.last().unwrap().header.time);
     let imported = move || import(&importing, hasher, late, &records[..], |_| {}).map(drop);
