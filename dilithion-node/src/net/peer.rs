@@ -105,7 +105,7 @@ pub struct Peer {
 pub(super) struct Outgoing {
     pub(super) raw: RawMessage,
     /// What a served block holds of the room for such; back when it is written.
-    _room: Option<OwnedSemaphorePermit>,
+    pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
 /// A peer's counters at one moment.
@@ -210,7 +210,7 @@ impl Peer {
         }
         self.log_sent(&raw);
         let (lane, bytes) = (lane_of(&raw.command), FRAME_HEADER_BYTES + raw.payload.len());
-        self.lock_queue().push(lane, Outgoing { raw, _room: room }, bytes);
+        self.lock_queue().push(lane, Outgoing { raw, room }, bytes);
         self.queued.notify_one();
         Ok(())
     }
@@ -218,12 +218,16 @@ impl Peer {
     /// The message that is to be written next; waits for one.
     pub(super) async fn next_outgoing(&self) -> Outgoing {
         loop {
-            let next = self.lock_queue().pop();
-            match next {
-                Some((_, outgoing, _)) => return outgoing,
+            match self.try_next_outgoing() {
+                Some(outgoing) => return outgoing,
                 None => self.queued.notified().await,
             }
         }
+    }
+
+    /// The message that is to be written next, if there is one.
+    pub(super) fn try_next_outgoing(&self) -> Option<Outgoing> {
+        self.lock_queue().pop().map(|(_, outgoing, _)| outgoing)
     }
 
     fn lock_queue(&self) -> std::sync::MutexGuard<'_, SendQueue<Outgoing>> {

@@ -5,28 +5,36 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use dilithion_wire::{FrameError, MessageCodec, RawMessage};
+use dilithion_wire::{FrameError, MessageCodec};
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::codec::Encoder;
 
-use super::peer::Peer;
+use super::peer::{Outgoing, Peer};
 use super::shared::Shared;
 
-/// Writes queued messages, control before headers before blocks.
+/// Messages are gathered into one write up to this many bytes. More: fewer system calls for small messages. Less: a pong
+/// that comes meanwhile waits for less.
+const WRITE_BATCH: usize = 64 << 10;
+
+/// Writes queued messages, control before headers before blocks, small ones many at a time.
 pub(super) async fn write_loop(mut socket: OwnedWriteHalf, peer: Arc<Peer>, shared: Arc<Shared>) {
     let mut codec = MessageCodec::new(shared.params.magic);
     let mut buffer = BytesMut::new();
     let patience = shared.config.timeouts.send_stall;
     loop {
-        let outgoing = tokio::select! {
+        let first = tokio::select! {
             biased;
             () = peer.closed() => break,
             outgoing = peer.next_outgoing() => outgoing,
         };
-        if let Err(error) =
-            write_message(&mut socket, &mut codec, &mut buffer, outgoing.raw, &peer, patience).await
-        {
+        let written = match gather(first, &peer, &mut codec, &mut buffer) {
+            // What the messages hold of the room for served blocks is given back when they are written.
+            Ok(_rooms) => write_out(&mut socket, &mut buffer, &peer, patience).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
             tracing::warn!("[P2P] Failed to send message to peer {}: {error}", peer.id);
             peer.disconnect();
             break;
@@ -38,17 +46,30 @@ pub(super) async fn write_loop(mut socket: OwnedWriteHalf, peer: Arc<Peer>, shar
     let _ = socket.shutdown().await;
 }
 
-/// Encodes one message into `buffer` and writes it out, giving up when the connection is closed, or when the peer has
-/// taken nothing for too long: one that stops reading would otherwise hold its slot for ever.
-async fn write_message(
-    socket: &mut OwnedWriteHalf,
+/// Encodes a message and those behind it, as long as they are small.
+fn gather(
+    first: Outgoing,
+    peer: &Peer,
     codec: &mut MessageCodec,
     buffer: &mut BytesMut,
-    raw: RawMessage,
+) -> Result<Vec<OwnedSemaphorePermit>, FrameError> {
+    let (mut rooms, mut next) = (Vec::new(), Some(first));
+    while let Some(Outgoing { raw, room }) = next {
+        codec.encode(raw, buffer)?;
+        rooms.extend(room);
+        next = if buffer.len() < WRITE_BATCH { peer.try_next_outgoing() } else { None };
+    }
+    Ok(rooms)
+}
+
+/// Writes the buffer out, giving up when the connection is closed, or when the peer has taken nothing for too long: one
+/// that stops reading would otherwise hold its slot for ever.
+async fn write_out(
+    socket: &mut OwnedWriteHalf,
+    buffer: &mut BytesMut,
     peer: &Peer,
     patience: Duration,
 ) -> Result<(), FrameError> {
-    codec.encode(raw, buffer)?;
     while buffer.has_remaining() {
         tokio::select! {
             written = tokio::time::timeout(patience, socket.write_buf(buffer)) => {
