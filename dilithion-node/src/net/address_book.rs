@@ -16,6 +16,10 @@ use crate::random::random_u64;
 /// The file of the addresses, in the data directory.
 pub(super) const ADDRESS_FILE: &str = "peers.json";
 
+/// Everybody is told the same addresses for so long, in seconds, so that asking over and over, from many hosts, does not
+/// show the whole book (about what Bitcoin Core does).
+const ANSWER_LIFETIME: u64 = 24 * 60 * 60;
+
 /// Known addresses and those that are in use. The lock is held for one operation on the book.
 #[derive(Debug)]
 pub(super) struct AddressBook {
@@ -32,6 +36,8 @@ struct State {
     in_use: BTreeMap<SocketAddr, NetGroup>,
     /// Peers of the last run that are to be dialled first.
     anchors: Vec<SocketAddr>,
+    /// What whoever asks is told until that time, in seconds since 1970.
+    told: Option<(u64, Vec<TimedAddress>)>,
 }
 
 impl AddressBook {
@@ -46,7 +52,7 @@ impl AddressBook {
             Some(saved) => (AddressManager::from_saved(&saved, local_too), saved.anchors),
             None => (AddressManager::new(random_key(), local_too), Vec::new()),
         };
-        let state = State { book, in_use: BTreeMap::new(), anchors };
+        let state = State { book, in_use: BTreeMap::new(), anchors, told: None };
         Self { file, state: Mutex::new(state), changed: Notify::new() }
     }
 
@@ -110,7 +116,16 @@ impl AddressBook {
 
     /// What to tell a peer that asks.
     pub(super) fn sample(&self, now: u64) -> Vec<TimedAddress> {
-        self.lock().book.sample(now, &mut random_u64)
+        let mut state = self.lock();
+        if let Some((until, told)) = &state.told
+            && now < *until
+        {
+            return told.clone();
+        }
+        let told = state.book.sample(now, &mut random_u64);
+        // A book that is still empty is asked again.
+        state.told = (!told.is_empty()).then(|| (now.saturating_add(ANSWER_LIFETIME), told.clone()));
+        told
     }
 
     /// How many addresses are known.

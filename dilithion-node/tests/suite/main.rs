@@ -20,6 +20,8 @@ mod raw_peer;
 mod relay;
 mod reorg;
 mod seeds;
+mod serving;
 mod slots;
+mod soak;
 mod wallet;
 mod wire_peer;

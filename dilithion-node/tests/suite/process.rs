@@ -93,10 +93,13 @@ impl RunningNode {
         panic!("the log ended without {needle:?}:\n{}", self.lines.join("\n"));
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        terminate(self.pid());
     }
 
     /// Sends SIGKILL and reaps.
@@ -110,6 +113,12 @@ impl RunningNode {
         while self.next_line().is_some() {}
         self.child.wait().unwrap()
     }
+}
+
+/// Sends SIGTERM to a process.
+pub fn terminate(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
 }
 
 impl Drop for RunningNode {

@@ -82,6 +82,20 @@ impl RawPeer {
         self.stream.write_all(bytes).await.unwrap();
     }
 
+    /// Sends a message to a node that may have closed the connection.
+    pub async fn send_if_open(&mut self, message: RawMessage) {
+        let bytes = self.framed_raw(message);
+        // That it is closed shows when it is read from.
+        let _ = self.stream.write_all(&bytes).await;
+    }
+
+    /// Reads what is there, or comes first; tells whether the connection is open.
+    pub async fn read_some(&mut self) -> bool {
+        let open = self.stream.read_buf(&mut self.buffer).await.unwrap_or(0) > 0;
+        while self.codec.decode(&mut self.buffer).unwrap().is_some() {}
+        open
+    }
+
     /// The next message; `None` if the node has closed the connection.
     pub async fn receive(&mut self) -> Option<RawMessage> {
         loop {
@@ -93,6 +107,11 @@ impl RawPeer {
                 return None;
             }
         }
+    }
+
+    pub async fn receive_message(&mut self) -> Option<Message> {
+        let raw = self.receive().await?;
+        Some(raw.decode(&self.params.limits).unwrap())
     }
 
     /// Reads on until this command comes.
