@@ -51,8 +51,8 @@ impl Announcements {
         self.waiting.push_back(txid);
     }
 
-    /// What the peer is to hear of now.
-    pub(super) fn take_due(&mut self, now: Duration, random: &mut Random) -> Vec<Txid> {
+    /// What the peer is to hear of now, of what is still pending.
+    pub(super) fn take_due(&mut self, now: Duration, random: &mut Random, pending: &RollingSet) -> Vec<Txid> {
         if self.waiting.is_empty() || now < self.due {
             return Vec::new();
         }
@@ -62,7 +62,7 @@ impl Announcements {
             && let Some(txid) = self.waiting.pop_front()
         {
             // It may have told us meanwhile.
-            if self.known.insert(txid) {
+            if pending.contains(&txid) && self.known.insert(txid) {
                 txids.push(txid);
             }
         }
@@ -80,18 +80,27 @@ mod tests {
     use super::*;
     use crate::relay::tests::txid;
 
+    fn pending(numbers: std::ops::Range<u32>) -> RollingSet {
+        let mut pending = RollingSet::new(100_000);
+        numbers.for_each(|number| {
+            pending.insert(txid(number));
+        });
+        pending
+    }
+
     #[test]
     fn a_peer_hears_once_of_what_it_did_not_tell_us() {
         let (mut random, now) = (Random::new(1), Duration::from_secs(100));
         let mut peer = Announcements::new(true, Duration::from_secs(5));
+        let pending = pending(0..4);
         peer.knows(txid(1));
-        for number in [1, 2, 3, 2] {
+        for number in [1, 2, 3, 2, 9] {
             peer.push(txid(number), now, &mut random);
         }
         peer.knows(txid(3));
-        assert!(peer.take_due(now, &mut random).is_empty(), "not at once");
+        assert!(peer.take_due(now, &mut random, &pending).is_empty(), "not at once");
         let due = peer.next_due().unwrap();
-        assert_eq!(peer.take_due(due, &mut random), [txid(2)]);
+        assert_eq!(peer.take_due(due, &mut random, &pending), [txid(2)], "9 is gone");
         peer.push(txid(2), due, &mut random);
         assert_eq!(peer.next_due(), None);
     }
@@ -100,10 +109,11 @@ mod tests {
     fn many_are_announced_in_portions_and_the_excess_is_not() {
         let mut random = Random::new(1);
         let mut peer = Announcements::new(true, Duration::from_secs(5));
+        let pending = pending(0..60_000);
         (0..60_000).for_each(|number| peer.push(txid(number), Duration::ZERO, &mut random));
         let mut told = 0;
         while let Some(due) = peer.next_due() {
-            let portion = peer.take_due(due, &mut random).len();
+            let portion = peer.take_due(due, &mut random, &pending).len();
             assert!(portion <= MAX_PER_ANNOUNCEMENT);
             told += portion;
         }

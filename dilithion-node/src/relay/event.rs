@@ -39,6 +39,8 @@ pub enum RelayEvent {
     Accepted {
         /// Its id.
         txid: Txid,
+        /// What is not pending any more, because it took their room.
+        evicted: Vec<Txid>,
     },
     /// A submitted transaction is not pending.
     Refused {
@@ -47,8 +49,13 @@ pub enum RelayEvent {
         /// Why.
         refusal: Refusal,
     },
-    /// Blocks were connected or disconnected: what was refused before may be welcome now.
-    ChainMoved,
+    /// Blocks were connected: what was refused before may be welcome now.
+    Connected {
+        /// Ids of their transactions, if they are few: in a long sync nobody announces any.
+        txids: Vec<Txid>,
+    },
+    /// Blocks were disconnected: what was pending may be so no more.
+    Disconnected,
     /// Whether the node follows the tip of the network. Until it does, it cannot judge transactions and asks for none.
     FollowsTip(bool),
     /// Time passed.

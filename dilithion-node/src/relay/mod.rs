@@ -26,14 +26,15 @@ mod rolling_set;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use dilithion_wire::{PeerId, Transaction, Txid};
+use dilithion_wire::{PeerId, Txid};
 
 use self::announcements::Announcements;
 pub use self::event::{Refusal, RelayAction, RelayEvent};
-use self::orphans::Orphans;
+use self::orphans::{Orphan, Orphans};
+pub use self::requests::MAX_OFFERS_PER_PEER;
 use self::requests::RequestTracker;
 use self::rolling_set::RollingSet;
 use crate::random::Random;
@@ -55,10 +56,16 @@ impl Default for RelayConfig {
     }
 }
 
-/// Ids of accepted and of refused transactions that are remembered, so that they are not asked for again.
+/// Ids that are remembered of each kind, so that they are not asked for again.
 const REMEMBERED: usize = 100_000;
 /// Bytes of transactions that may wait for the validator: what it checks in a second or two. Nothing is asked for beyond.
 const MAX_SUBMITTED_BYTES: usize = 4 << 20;
+/// Announcements of peers that dialled us that wait for their time; what is more is overlooked.
+const MAX_DELAYED: usize = 50_000;
+
+/// What a peer that dialled us announces is asked for so much later, if there are peers that we dialled: they may announce
+/// it as well (`NONPREF_PEER_TX_DELAY` of Bitcoin Core).
+const STRANGERS_DELAY: Duration = Duration::from_secs(2);
 
 /// The state machine of transaction relay (see the [module](self)).
 #[derive(Debug)]
@@ -68,30 +75,27 @@ pub struct TxRelay {
     follows_tip: bool,
     peers: BTreeMap<PeerId, Announcements>,
     requests: RequestTracker,
+    /// Announcements of peers that dialled us, and when they count.
+    delayed: VecDeque<(Duration, PeerId, Txid)>,
     orphans: Orphans,
-    /// With the validator, and who sent each.
-    submitted: BTreeMap<Txid, Submitted>,
+    /// With the validator.
+    submitted: BTreeMap<Txid, Orphan>,
     submitted_bytes: usize,
-    accepted: RollingSet,
+    /// What is pending, as far as we know.
+    pending: RollingSet,
+    /// What the last blocks brought.
+    confirmed: RollingSet,
     /// Refused since the chain last moved.
     refused: RollingSet,
-}
-
-/// A transaction that the validator looks at.
-#[derive(Debug)]
-struct Submitted {
-    peer: PeerId,
-    transaction: Transaction,
-    bytes: usize,
 }
 
 impl TxRelay {
     /// A relay without peers. `seed` decides when what is announced; `pending` is what has become pending before.
     #[must_use]
     pub fn new(config: RelayConfig, seed: u64, pending: impl IntoIterator<Item = Txid>) -> Self {
-        let mut accepted = RollingSet::new(REMEMBERED);
+        let mut known = RollingSet::new(REMEMBERED);
         for txid in pending {
-            accepted.insert(txid);
+            known.insert(txid);
         }
         Self {
             config,
@@ -99,10 +103,12 @@ impl TxRelay {
             follows_tip: false,
             peers: BTreeMap::new(),
             requests: RequestTracker::default(),
+            delayed: VecDeque::new(),
             orphans: Orphans::default(),
             submitted: BTreeMap::new(),
             submitted_bytes: 0,
-            accepted,
+            pending: known,
+            confirmed: RollingSet::new(REMEMBERED),
             refused: RollingSet::new(REMEMBERED),
         }
     }
@@ -115,21 +121,28 @@ impl TxRelay {
                 let RelayConfig { inbound_interval, outbound_interval } = self.config;
                 let mean = if inbound { inbound_interval } else { outbound_interval };
                 self.peers.insert(peer, Announcements::new(wants, mean));
-                self.requests.add_peer(peer);
+                self.requests.add_peer(peer, !inbound);
             }
             RelayEvent::PeerDisconnected { peer } => {
                 self.peers.remove(&peer);
                 self.requests.remove_peer(peer);
                 self.orphans.forget_peer(peer);
             }
-            RelayEvent::Announced { peer, txids } => self.on_announced(peer, &txids),
+            RelayEvent::Announced { peer, txids } => self.on_announced(peer, &txids, now),
             RelayEvent::Received { peer, txid, transaction } => {
-                self.on_received(peer, txid, transaction, &mut out);
+                let orphan = Orphan { txid, transaction, peer, since: now };
+                self.on_received(orphan, &mut out);
             }
-            RelayEvent::Accepted { txid } => self.on_accepted(txid, now, &mut out),
+            RelayEvent::Accepted { txid, evicted } => self.on_accepted(txid, &evicted, now, &mut out),
             RelayEvent::Refused { txid, refusal } => self.on_refused(txid, refusal, now, &mut out),
-            RelayEvent::ChainMoved => self.on_chain_moved(&mut out),
-            RelayEvent::FollowsTip(follows) => self.on_follows_tip(follows),
+            RelayEvent::Connected { txids } => self.on_connected(&txids, now, &mut out),
+            RelayEvent::Disconnected => {
+                // Which of them came back the store knows; what is asked for in vain costs little.
+                self.pending.clear();
+                self.confirmed.clear();
+                self.on_connected(&[], now, &mut out);
+            }
+            RelayEvent::FollowsTip(follows) => self.follows_tip = follows,
             RelayEvent::Tick => {}
         }
         self.requests.expire(now);
@@ -141,30 +154,55 @@ impl TxRelay {
     #[must_use]
     pub fn next_tick(&self) -> Option<Duration> {
         let announcements = self.peers.values().filter_map(Announcements::next_due);
-        announcements.chain(self.requests.next_deadline()).min()
+        let delayed = self.delayed.front().map(|(at, ..)| *at);
+        // While the validator is full, its next answer is what we wait for.
+        let requests = self.requests.next_due().filter(|_| self.may_ask());
+        announcements.chain(delayed).chain(requests).min()
     }
 
     fn drive(&mut self, now: Duration, out: &mut Vec<RelayAction>) {
-        if self.submitted_bytes < MAX_SUBMITTED_BYTES {
+        while let Some((at, peer, txid)) = self.delayed.front().copied()
+            && at <= now
+        {
+            self.delayed.pop_front();
+            self.want(peer, txid);
+        }
+        if self.may_ask() {
             let requests = self.requests.next_requests(now);
             out.extend(requests.into_iter().map(|(peer, txids)| RelayAction::Request { peer, txids }));
         }
         for (peer, announcements) in &mut self.peers {
-            let txids = announcements.take_due(now, &mut self.random);
+            let txids = announcements.take_due(now, &mut self.random, &self.pending);
             if !txids.is_empty() {
                 out.push(RelayAction::Announce { peer: *peer, txids });
             }
         }
     }
 
-    fn on_announced(&mut self, peer: PeerId, txids: &[Txid]) {
+    /// Whether transactions are asked for at the moment.
+    fn may_ask(&self) -> bool {
+        self.follows_tip && self.has_room()
+    }
+
+    /// Whether the validator may be given more.
+    fn has_room(&self) -> bool {
+        self.submitted_bytes < MAX_SUBMITTED_BYTES
+    }
+
+    fn on_announced(&mut self, peer: PeerId, txids: &[Txid], now: Duration) {
         let Some(announcements) = self.peers.get_mut(&peer) else { return };
         for txid in txids {
             announcements.knows(*txid);
         }
-        if self.follows_tip {
-            for txid in txids {
+        if !self.follows_tip {
+            return;
+        }
+        let delayed = self.requests.has_preferred() && !self.requests.is_preferred(peer);
+        for txid in txids.iter().take(MAX_OFFERS_PER_PEER) {
+            if !delayed {
                 self.want(peer, *txid);
+            } else if self.delayed.len() < MAX_DELAYED && !self.is_known(txid) {
+                self.delayed.push_back((now.saturating_add(STRANGERS_DELAY), peer, *txid));
             }
         }
     }
@@ -177,65 +215,68 @@ impl TxRelay {
     }
 
     fn is_known(&self, txid: &Txid) -> bool {
-        self.accepted.contains(txid)
+        self.pending.contains(txid)
+            || self.confirmed.contains(txid)
             || self.refused.contains(txid)
             || self.submitted.contains_key(txid)
             || self.orphans.contains(txid)
     }
 
-    fn on_received(
-        &mut self,
-        peer: PeerId,
-        txid: Txid,
-        transaction: Transaction,
-        out: &mut Vec<RelayAction>,
-    ) {
-        let asked = self.requests.settle(&txid, peer);
+    fn on_received(&mut self, orphan: Orphan, out: &mut Vec<RelayAction>) {
+        let (txid, peer) = (orphan.txid, orphan.peer);
         if let Some(announcements) = self.peers.get_mut(&peer) {
             announcements.knows(txid);
         }
+        if self.is_known(&txid) {
+            self.requests.forget(&txid);
+            return;
+        }
         // What nobody asked for has to wait until there is room; its sender may announce it.
-        let room = asked || self.submitted_bytes < MAX_SUBMITTED_BYTES;
-        if self.follows_tip && room && !self.is_known(&txid) {
-            self.submit(txid, peer, transaction, out);
+        let asked = self.requests.is_asked(&txid, peer);
+        if asked || (self.follows_tip && self.has_room()) {
+            self.requests.forget(&txid);
+            self.submit(orphan, out);
         }
     }
 
-    fn submit(&mut self, txid: Txid, peer: PeerId, transaction: Transaction, out: &mut Vec<RelayAction>) {
-        let bytes = transaction.encoded_len();
-        self.submitted_bytes += bytes;
-        self.submitted.insert(txid, Submitted { peer, transaction: transaction.clone(), bytes });
+    fn submit(&mut self, orphan: Orphan, out: &mut Vec<RelayAction>) {
+        let (txid, transaction) = (orphan.txid, orphan.transaction.clone());
+        self.submitted_bytes += transaction.encoded_len();
+        self.submitted.insert(txid, orphan);
         out.push(RelayAction::Submit { txid, transaction });
     }
 
-    fn answered(&mut self, txid: &Txid) -> Option<Submitted> {
+    fn answered(&mut self, txid: &Txid) -> Option<Orphan> {
         let submitted = self.submitted.remove(txid)?;
-        self.submitted_bytes -= submitted.bytes;
+        self.submitted_bytes -= submitted.transaction.encoded_len();
         Some(submitted)
     }
 
-    fn on_accepted(&mut self, txid: Txid, now: Duration, out: &mut Vec<RelayAction>) {
+    fn on_accepted(&mut self, txid: Txid, evicted: &[Txid], now: Duration, out: &mut Vec<RelayAction>) {
         self.answered(&txid);
+        self.requests.forget(&txid);
         self.refused.remove(&txid);
-        self.accepted.insert(txid);
+        self.pending.insert(txid);
+        for evicted in evicted {
+            self.pending.remove(evicted);
+        }
         for announcements in self.peers.values_mut() {
             announcements.push(txid, now, &mut self.random);
         }
-        for (child, peer, transaction) in self.orphans.take_children(&txid) {
-            self.submit(child, peer, transaction, out);
+        for child in self.orphans.take_children(&txid) {
+            self.submit(child, out);
         }
     }
 
     fn on_refused(&mut self, txid: Txid, refusal: Refusal, now: Duration, out: &mut Vec<RelayAction>) {
         // What an operator submitted is his own business.
-        let Some(Submitted { peer, transaction, .. }) = self.answered(&txid) else { return };
+        let Some(orphan) = self.answered(&txid) else { return };
+        let peer = orphan.peer;
         match refusal {
             // Its parent may be on its way, and its sender has it: he would not pass on what he cannot check.
-            Refusal::MissingParent(parent) if !self.refused.contains(&parent) => {
-                if self.orphans.insert(txid, transaction, parent, peer, now) {
+            Refusal::MissingParent(parent) if !self.is_spent_or_refused(&parent) => {
+                if self.requests.has_peer(peer) && self.orphans.insert(orphan, parent, now) {
                     self.want(peer, parent);
-                } else {
-                    self.refuse(txid);
                 }
             }
             Refusal::MissingParent(_) | Refusal::Unwelcome => self.refuse(txid),
@@ -246,27 +287,31 @@ impl TxRelay {
         }
     }
 
+    /// Whether an output that is missing will not come: its transaction is in the chain, so the output was spent there, or
+    /// it was refused.
+    fn is_spent_or_refused(&self, parent: &Txid) -> bool {
+        self.confirmed.contains(parent) || self.refused.contains(parent)
+    }
+
     /// Forgets a transaction until the chain moves, and what waits for it.
     fn refuse(&mut self, txid: Txid) {
         let mut refused = vec![txid];
         while let Some(txid) = refused.pop() {
             self.refused.insert(txid);
-            refused.extend(self.orphans.take_children(&txid).into_iter().map(|(child, ..)| child));
+            refused.extend(self.orphans.take_children(&txid).into_iter().map(|child| child.txid));
         }
     }
 
-    fn on_chain_moved(&mut self, out: &mut Vec<RelayAction>) {
+    fn on_connected(&mut self, txids: &[Txid], now: Duration, out: &mut Vec<RelayAction>) {
+        for txid in txids {
+            self.pending.remove(txid);
+            self.confirmed.insert(*txid);
+            self.requests.forget(txid);
+        }
         self.refused.clear();
         // A block may have brought the parents.
-        for (txid, peer, transaction) in self.orphans.take_all() {
-            self.submit(txid, peer, transaction, out);
-        }
-    }
-
-    fn on_follows_tip(&mut self, follows: bool) {
-        self.follows_tip = follows;
-        if !follows {
-            self.requests.clear();
+        for orphan in self.orphans.take_all(now) {
+            self.submit(orphan, out);
         }
     }
 }

@@ -7,16 +7,17 @@ use dilithion_wire::{PeerId, Txid};
 
 /// A request that is unanswered for this long is given to another peer (spec: wire §5.7).
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// Shortest time between two requests to one peer. Four a second, beside the twenty for blocks, stay below the 25 that C++
+/// nodes always tolerate (spec: wire §4).
+pub(super) const REQUEST_INTERVAL: Duration = Duration::from_millis(250);
 /// Transactions asked of one peer at once (`MAX_PEER_TX_REQUEST_IN_FLIGHT` of Bitcoin Core).
 pub(super) const MAX_IN_FLIGHT_PER_PEER: usize = 100;
 /// Announcements of one peer that are remembered (`MAX_PEER_TX_ANNOUNCEMENTS` of Bitcoin Core); what it announces beyond
 /// is overlooked.
-pub(super) const MAX_OFFERS_PER_PEER: usize = 5000;
-/// Peers that are remembered for a transaction besides the one whose turn it is.
-const MAX_OTHERS: usize = 8;
+pub const MAX_OFFERS_PER_PEER: usize = 5000;
 
-/// Announced transactions that are not here yet: each is asked of one peer at a time, in the order in which they
-/// announced it.
+/// Announced transactions that are not here yet: each is asked of one peer at a time; of those that we dialled first, then
+/// in the order in which they announced it.
 #[derive(Debug, Default)]
 pub(super) struct RequestTracker {
     wanted: BTreeMap<Txid, Wanted>,
@@ -32,20 +33,45 @@ struct Wanted {
     deadline: Option<Duration>,
     /// Who announced it as well, in order.
     others: VecDeque<PeerId>,
+    /// Who was asked in vain: announcing it again makes no new turn.
+    failed: Vec<PeerId>,
 }
 
 #[derive(Debug, Default)]
 struct Offers {
+    /// We dialled it: an attacker does not choose whom we dial.
+    preferred: bool,
     /// Transactions that it is the turn of this peer to be asked for; some may have come meanwhile.
     waiting: VecDeque<Txid>,
-    /// Wanted transactions that it announced.
+    /// Wanted transactions that it announced and has not failed to deliver.
     offered: BTreeSet<Txid>,
     in_flight: usize,
+    /// Nothing is asked of it before.
+    next_request: Duration,
+}
+
+impl Offers {
+    fn has_room(&self) -> bool {
+        self.in_flight < MAX_IN_FLIGHT_PER_PEER && !self.waiting.is_empty()
+    }
 }
 
 impl RequestTracker {
-    pub(super) fn add_peer(&mut self, peer: PeerId) {
-        self.peers.entry(peer).or_default();
+    pub(super) fn add_peer(&mut self, peer: PeerId, preferred: bool) {
+        self.peers.insert(peer, Offers { preferred, ..Offers::default() });
+    }
+
+    pub(super) fn has_peer(&self, peer: PeerId) -> bool {
+        self.peers.contains_key(&peer)
+    }
+
+    pub(super) fn is_preferred(&self, peer: PeerId) -> bool {
+        self.peers.get(&peer).is_some_and(|offers| offers.preferred)
+    }
+
+    /// Whether there is a peer that we dialled.
+    pub(super) fn has_preferred(&self) -> bool {
+        self.peers.values().any(|offers| offers.preferred)
     }
 
     /// A peer announced a transaction that is wanted.
@@ -57,11 +83,12 @@ impl RequestTracker {
         }
         match self.wanted.get_mut(&txid) {
             None => {
-                let wanted = Wanted { turn: peer, deadline: None, others: VecDeque::new() };
+                let wanted =
+                    Wanted { turn: peer, deadline: None, others: VecDeque::new(), failed: Vec::new() };
                 self.wanted.insert(txid, wanted);
                 offers.waiting.push_back(txid);
             }
-            Some(wanted) if wanted.others.len() < MAX_OTHERS => wanted.others.push_back(peer),
+            Some(wanted) if !wanted.failed.contains(&peer) => wanted.others.push_back(peer),
             Some(_) => return,
         }
         offers.offered.insert(txid);
@@ -71,6 +98,9 @@ impl RequestTracker {
     pub(super) fn next_requests(&mut self, now: Duration) -> Vec<(PeerId, Vec<Txid>)> {
         let mut requests = Vec::new();
         for (peer, offers) in &mut self.peers {
+            if offers.next_request > now {
+                continue;
+            }
             let mut txids = Vec::new();
             while offers.in_flight < MAX_IN_FLIGHT_PER_PEER
                 && let Some(txid) = offers.waiting.pop_front()
@@ -87,21 +117,25 @@ impl RequestTracker {
                 txids.push(txid);
             }
             if !txids.is_empty() {
+                offers.next_request = now.saturating_add(REQUEST_INTERVAL);
                 requests.push((*peer, txids));
             }
         }
         requests
     }
 
-    /// A transaction is here, or not wanted any more. Tells whether this peer had been asked for it.
-    pub(super) fn settle(&mut self, txid: &Txid, from: PeerId) -> bool {
-        let Some(wanted) = self.wanted.remove(txid) else { return false };
-        let asked = wanted.deadline.is_some() && wanted.turn == from;
+    /// Whether a peer has been asked for a transaction, and its time is not up.
+    pub(super) fn is_asked(&self, txid: &Txid, peer: PeerId) -> bool {
+        self.wanted.get(txid).is_some_and(|wanted| wanted.deadline.is_some() && wanted.turn == peer)
+    }
+
+    /// A transaction is here, or not wanted any more.
+    pub(super) fn forget(&mut self, txid: &Txid) {
+        let Some(wanted) = self.wanted.remove(txid) else { return };
         self.close(txid, wanted.turn, wanted.deadline);
         for other in wanted.others {
             self.close(txid, other, None);
         }
-        asked
     }
 
     /// Gives requests whose time is up to others.
@@ -126,24 +160,23 @@ impl RequestTracker {
         }
     }
 
-    /// Forgets all announcements.
-    pub(super) fn clear(&mut self) {
-        self.wanted.clear();
-        self.deadlines.clear();
-        self.peers.values_mut().for_each(|offers| *offers = Offers::default());
-    }
-
-    /// When the next request times out.
-    pub(super) fn next_deadline(&self) -> Option<Duration> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+    /// When there is something to do: a request times out, or may be made.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        let timeout = self.deadlines.first().map(|(deadline, _)| *deadline);
+        let requests =
+            self.peers.values().filter(|offers| offers.has_room()).map(|offers| offers.next_request);
+        requests.chain(timeout).min()
     }
 
     /// It is the next peer's turn.
     fn pass_on(&mut self, txid: &Txid) {
         let Some(wanted) = self.wanted.get_mut(txid) else { return };
         let (failed, deadline) = (wanted.turn, wanted.deadline.take());
-        match wanted.others.pop_front() {
+        let preferred = |peer: &PeerId| self.peers.get(peer).is_some_and(|offers| offers.preferred);
+        let next = wanted.others.iter().position(preferred).unwrap_or(0);
+        match wanted.others.remove(next) {
             Some(next) => {
+                wanted.failed.push(failed);
                 wanted.turn = next;
                 if let Some(offers) = self.peers.get_mut(&next) {
                     offers.waiting.push_back(*txid);
@@ -174,11 +207,8 @@ impl RequestTracker {
     pub(super) fn audit(&self) {
         for (txid, wanted) in &self.wanted {
             let offers = |peer| self.peers.get(peer).unwrap_or_else(|| panic!("{peer} is gone"));
-            assert!(
-                std::iter::once(&wanted.turn)
-                    .chain(&wanted.others)
-                    .all(|peer| offers(peer).offered.contains(txid))
-            );
+            let mut concerned = std::iter::once(&wanted.turn).chain(&wanted.others);
+            assert!(concerned.all(|peer| offers(peer).offered.contains(txid)));
             match wanted.deadline {
                 Some(deadline) => assert!(self.deadlines.contains(&(deadline, *txid))),
                 None => assert!(offers(&wanted.turn).waiting.contains(txid), "nobody will be asked"),
@@ -213,8 +243,8 @@ mod tests {
 
     fn tracker() -> RequestTracker {
         let mut tracker = RequestTracker::default();
-        tracker.add_peer(A);
-        tracker.add_peer(B);
+        tracker.add_peer(A, false);
+        tracker.add_peer(B, false);
         tracker
     }
 
@@ -226,10 +256,27 @@ mod tests {
         assert_eq!(tracker.next_requests(NOW), [(B, vec![txid(1)])]);
         assert_eq!(tracker.next_requests(NOW), []);
         tracker.expire(NOW + REQUEST_TIMEOUT);
+        tracker.offer(B, txid(1));
         assert_eq!(tracker.next_requests(NOW + REQUEST_TIMEOUT), [(A, vec![txid(1)])]);
-        tracker.remove_peer(A);
         tracker.audit();
-        assert!(tracker.is_empty(), "nobody is left to be asked");
+        tracker.remove_peer(A);
+        assert!(tracker.is_empty(), "nobody is left to be asked: who failed has had its turn");
+    }
+
+    #[test]
+    fn strangers_who_announce_first_do_not_keep_a_transaction_from_us() {
+        let mut tracker = RequestTracker::default();
+        let (strangers, dialled) = (1..=100, PeerId(200));
+        for stranger in strangers.clone() {
+            tracker.add_peer(PeerId(stranger), false);
+            tracker.offer(PeerId(stranger), txid(1));
+        }
+        tracker.add_peer(dialled, true);
+        tracker.offer(dialled, txid(1));
+        assert_eq!(tracker.next_requests(NOW), [(PeerId(1), vec![txid(1)])]);
+        tracker.expire(NOW + REQUEST_TIMEOUT);
+        assert_eq!(tracker.next_requests(NOW + REQUEST_TIMEOUT), [(dialled, vec![txid(1)])]);
+        tracker.audit();
     }
 
     #[test]
@@ -241,8 +288,11 @@ mod tests {
         assert_eq!(tracker.peers[&A].offered.len(), MAX_OFFERS_PER_PEER);
         let [(A, first)] = &tracker.next_requests(NOW)[..] else { panic!("all of one") };
         assert_eq!(first.len(), MAX_IN_FLIGHT_PER_PEER);
-        assert!(tracker.settle(&first[0], A) && !tracker.settle(&first[0], A));
-        assert_eq!(tracker.next_requests(NOW)[0].1.len(), 1);
+        assert!(tracker.is_asked(&first[0], A));
+        tracker.forget(&first[0]);
+        assert_eq!(tracker.next_requests(NOW), [], "not at once");
+        let due = tracker.next_due().unwrap();
+        assert_eq!((due, tracker.next_requests(due)[0].1.len()), (NOW + REQUEST_INTERVAL, 1));
         tracker.audit();
     }
 
@@ -252,8 +302,9 @@ mod tests {
         tracker.offer(A, txid(1));
         tracker.offer(B, txid(1));
         assert_eq!(tracker.next_requests(NOW).len(), 1);
-        assert!(!tracker.settle(&txid(1), B), "it was asked of the other");
+        assert!(tracker.is_asked(&txid(1), A) && !tracker.is_asked(&txid(1), B));
+        tracker.forget(&txid(1));
         tracker.audit();
-        assert!(tracker.is_empty() && tracker.next_deadline().is_none());
+        assert!(tracker.is_empty() && tracker.next_due().is_none());
     }
 }

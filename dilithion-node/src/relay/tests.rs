@@ -33,8 +33,8 @@ pub(super) fn transaction(number: u32, parent: Txid) -> Transaction {
 fn relay() -> TxRelay {
     let mut relay = TxRelay::new(RelayConfig::default(), 1, []);
     relay.handle(RelayEvent::FollowsTip(true), NOW);
-    for (peer, inbound) in [(A, false), (B, true)] {
-        relay.handle(RelayEvent::PeerConnected { peer, wants: true, inbound }, NOW);
+    for peer in [A, B] {
+        relay.handle(RelayEvent::PeerConnected { peer, wants: true, inbound: false }, NOW);
     }
     relay
 }
@@ -45,6 +45,10 @@ fn announce(relay: &mut TxRelay, peer: PeerId, txids: &[Txid]) -> Vec<RelayActio
 
 fn deliver(relay: &mut TxRelay, peer: PeerId, txid: Txid, transaction: &Transaction) -> Vec<RelayAction> {
     relay.handle(RelayEvent::Received { peer, txid, transaction: transaction.clone() }, NOW)
+}
+
+fn accepted(number: u32) -> RelayEvent {
+    RelayEvent::Accepted { txid: txid(number), evicted: Vec::new() }
 }
 
 fn requested(peer: PeerId, txid: Txid) -> Vec<RelayAction> {
@@ -58,7 +62,7 @@ fn bug_106_what_is_accepted_is_announced_to_all_others() {
     assert_eq!(announce(&mut relay, A, &[txid(1)]), requested(A, txid(1)));
     let submit = RelayAction::Submit { txid: txid(1), transaction: tx.clone() };
     assert_eq!(deliver(&mut relay, A, txid(1), &tx), [submit]);
-    assert_eq!(relay.handle(RelayEvent::Accepted { txid: txid(1) }, NOW), []);
+    assert_eq!(relay.handle(accepted(1), NOW), []);
     let due = relay.next_tick().unwrap();
     let told = relay.handle(RelayEvent::Tick, due);
     assert_eq!(told, [RelayAction::Announce { peer: B, txids: vec![txid(1)] }], "not to the sender");
@@ -69,7 +73,7 @@ fn bug_106_what_is_accepted_is_announced_to_all_others() {
 #[test]
 fn our_own_are_announced_to_everybody() {
     let mut relay = relay();
-    relay.handle(RelayEvent::Accepted { txid: txid(1) }, NOW);
+    relay.handle(accepted(1), NOW);
     let told = relay.handle(RelayEvent::Tick, NOW + Duration::from_secs(1000));
     assert_eq!(told.len(), 2);
 }
@@ -79,8 +83,10 @@ fn nothing_is_asked_for_before_we_follow_the_tip() {
     let mut relay = relay();
     announce(&mut relay, A, &[txid(1)]);
     relay.handle(RelayEvent::FollowsTip(false), NOW);
+    // A moment in which we do not is no reason to forget: peers announce once.
+    relay.handle(RelayEvent::PeerDisconnected { peer: B }, NOW);
     relay.requests.audit();
-    assert!(relay.requests.is_empty());
+    assert!(!relay.requests.is_empty());
     assert_eq!(announce(&mut relay, A, &[txid(2)]), []);
     assert_eq!(deliver(&mut relay, A, txid(2), &transaction(2, txid(0))), []);
 }
@@ -91,6 +97,8 @@ fn a_silent_peer_does_not_keep_a_transaction_from_us() {
     announce(&mut relay, A, &[txid(1)]);
     assert_eq!(announce(&mut relay, B, &[txid(1)]), []);
     assert_eq!(relay.next_tick(), Some(NOW + REQUEST_TIMEOUT));
+    let event = RelayEvent::Received { peer: A, txid: txid(9), transaction: transaction(9, txid(0)) };
+    assert_eq!(relay.handle(event, NOW).len(), 1, "others are not held up");
     assert_eq!(relay.handle(RelayEvent::Tick, NOW + REQUEST_TIMEOUT), requested(B, txid(1)));
     assert_eq!(relay.handle(RelayEvent::PeerDisconnected { peer: B }, NOW + REQUEST_TIMEOUT), []);
     assert!(relay.requests.is_empty());
@@ -105,7 +113,7 @@ fn a_child_waits_for_its_parent_and_the_parent_is_asked_for() {
     let asked = relay.handle(RelayEvent::Refused { txid: txid(2), refusal }, NOW);
     assert_eq!(asked, requested(A, txid(1)));
     deliver(&mut relay, A, txid(1), &parent);
-    let actions = relay.handle(RelayEvent::Accepted { txid: txid(1) }, NOW);
+    let actions = relay.handle(accepted(1), NOW);
     assert_eq!(actions, [RelayAction::Submit { txid: txid(2), transaction: child }]);
 }
 
@@ -117,9 +125,9 @@ fn the_children_of_what_is_refused_are_not_waited_for() {
     relay.handle(RelayEvent::Refused { txid: txid(2), refusal }, NOW);
     deliver(&mut relay, A, txid(1), &transaction(1, txid(0)));
     relay.handle(RelayEvent::Refused { txid: txid(1), refusal: Refusal::Unwelcome }, NOW);
-    assert!(relay.orphans.take_all().is_empty());
+    assert!(relay.orphans.take_all(NOW).is_empty());
     assert_eq!(announce(&mut relay, B, &[txid(1), txid(2)]), []);
-    relay.handle(RelayEvent::ChainMoved, NOW);
+    relay.handle(RelayEvent::Connected { txids: Vec::new() }, NOW);
     assert_eq!(announce(&mut relay, B, &[txid(1)]), requested(B, txid(1)), "it may be valid now");
 }
 
@@ -129,7 +137,7 @@ fn a_block_brings_orphans_another_chance() {
     let child = transaction(2, txid(1));
     deliver(&mut relay, A, txid(2), &child);
     relay.handle(RelayEvent::Refused { txid: txid(2), refusal: Refusal::MissingParent(txid(1)) }, NOW);
-    let actions = relay.handle(RelayEvent::ChainMoved, NOW);
+    let actions = relay.handle(RelayEvent::Connected { txids: Vec::new() }, NOW);
     assert!(actions.contains(&RelayAction::Submit { txid: txid(2), transaction: child }));
 }
 
@@ -157,6 +165,55 @@ fn the_validator_is_not_flooded() {
     }
     assert_eq!((relay.submitted_bytes, relay.submitted.len()), (0, 0));
     assert_eq!(relay.handle(RelayEvent::Tick, NOW), []);
+}
+
+#[test]
+fn who_dialled_us_is_asked_later_than_whom_we_dialled() {
+    let mut relay = relay();
+    let stranger = PeerId(3);
+    relay.handle(RelayEvent::PeerConnected { peer: stranger, wants: true, inbound: true }, NOW);
+    assert_eq!(announce(&mut relay, stranger, &[txid(1), txid(2)]), []);
+    assert_eq!(announce(&mut relay, A, &[txid(1)]), requested(A, txid(1)));
+    let due = relay.next_tick().unwrap();
+    assert_eq!(due, NOW + STRANGERS_DELAY);
+    assert_eq!(relay.handle(RelayEvent::Tick, due), requested(stranger, txid(2)));
+}
+
+#[test]
+fn what_was_evicted_confirmed_or_disconnected_is_judged_anew() {
+    let mut relay = relay();
+    relay.handle(accepted(1), NOW);
+    relay.handle(RelayEvent::Accepted { txid: txid(2), evicted: vec![txid(1)] }, NOW);
+    assert_eq!(announce(&mut relay, A, &[txid(2), txid(1)]), requested(A, txid(1)), "it went for another");
+    relay.handle(RelayEvent::Connected { txids: vec![txid(1), txid(2)] }, NOW);
+    assert!(relay.requests.is_empty(), "a block brought it");
+    assert_eq!(announce(&mut relay, B, &[txid(1), txid(2)]), []);
+    let told = relay.handle(RelayEvent::Tick, NOW + Duration::from_secs(1000));
+    assert_eq!(told, [], "nobody wants to hear of what is in a block");
+    relay.handle(RelayEvent::Disconnected, NOW);
+    assert_eq!(announce(&mut relay, B, &[txid(2)]), requested(B, txid(2)));
+}
+
+/// What spends an output that a block has spent is no orphan.
+#[test]
+fn nobody_waits_for_a_parent_that_is_in_the_chain() {
+    let mut relay = relay();
+    relay.handle(RelayEvent::Connected { txids: vec![txid(1)] }, NOW);
+    deliver(&mut relay, A, txid(2), &transaction(2, txid(1)));
+    let refusal = Refusal::MissingParent(txid(1));
+    assert_eq!(relay.handle(RelayEvent::Refused { txid: txid(2), refusal }, NOW), []);
+    assert!(relay.orphans.take_all(NOW).is_empty());
+}
+
+#[test]
+fn orphans_of_who_is_gone_are_not_kept() {
+    let mut relay = relay();
+    deliver(&mut relay, A, txid(2), &transaction(2, txid(1)));
+    relay.handle(RelayEvent::PeerDisconnected { peer: A }, NOW);
+    let refusal = Refusal::MissingParent(txid(1));
+    assert_eq!(relay.handle(RelayEvent::Refused { txid: txid(2), refusal }, NOW), []);
+    assert!(relay.orphans.take_all(NOW).is_empty());
+    assert_eq!(announce(&mut relay, B, &[txid(2)]), requested(B, txid(2)), "nor is it refused");
 }
 
 /// Something that happens in a network.
@@ -228,10 +285,11 @@ quickcheck! {
                             let parent = self::txid(u32::from(tx) + 1);
                             RelayEvent::Refused { txid, refusal: Refusal::MissingParent(parent) }
                         }
-                        _ => RelayEvent::Accepted { txid },
+                        2 => RelayEvent::Disconnected,
+                        _ => RelayEvent::Accepted { txid, evicted: vec![self::txid(u32::from(how) % 20)] },
                     }
                 }
-                Step::Move => RelayEvent::ChainMoved,
+                Step::Move => RelayEvent::Connected { txids: Vec::new() },
                 Step::Follow(follows) => RelayEvent::FollowsTip(follows),
                 Step::Wait(seconds) => {
                     now += Duration::from_secs(seconds.into());

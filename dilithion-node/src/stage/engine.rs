@@ -1,7 +1,7 @@
 //! The engine thread: feeds events to the coordinator and carries out its actions.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::{Submission, ValidatorThread};
 use crate::clock::Clock;
 use crate::net::ConnectionManager;
 use crate::relay::{RelayAction, RelayEvent, TxRelay};
-use crate::sync::{Action, Coordinator, Event, IbdState, StoreJob, SyncStatus};
+use crate::sync::{Action, Coordinator, Event, StoreJob, SyncStatus};
 
 /// A status is published this often at most, whatever happens in between.
 const STATUS_INTERVAL: Duration = Duration::from_millis(100);
@@ -66,6 +66,8 @@ enum Input {
 #[derive(Clone)]
 pub struct EngineHandle {
     inputs: Sender<Input>,
+    /// What is queued is not wanted any more.
+    stopped: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for EngineHandle {
@@ -80,7 +82,7 @@ pub(crate) struct EngineInputs(Receiver<Input>);
 impl EngineHandle {
     pub(crate) fn channel() -> (Self, EngineInputs) {
         let (inputs, queue) = mpsc::channel();
-        (Self { inputs }, EngineInputs(queue))
+        (Self { inputs, stopped: Arc::default() }, EngineInputs(queue))
     }
 
     /// Queues an event; `budget` is released once it has been handled. Never blocks. After shutdown it does nothing.
@@ -90,6 +92,7 @@ impl EngineHandle {
     }
 
     fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
         let _ = self.inputs.send(Input::Stop);
     }
 }
@@ -121,6 +124,7 @@ impl Engine {
     ) -> std::io::Result<Self> {
         let (publisher, status) = watch::channel(parts.coordinator.status(parts.clock.now().mono));
         let worker = Worker {
+            stopped: Arc::clone(&handle.stopped),
             parts,
             publisher,
             published: Duration::ZERO,
@@ -141,7 +145,7 @@ impl Engine {
         self.status.clone()
     }
 
-    /// Makes the engine stop after the events queued so far, without waiting for it.
+    /// Makes the engine stop after the event that it is at, without waiting for it.
     pub(crate) fn interrupt(&self) {
         self.handle.stop();
     }
@@ -156,6 +160,7 @@ impl Engine {
 }
 
 struct Worker {
+    stopped: Arc<AtomicBool>,
     parts: EngineParts,
     publisher: watch::Sender<SyncStatus>,
     published: Duration,
@@ -178,7 +183,7 @@ impl Worker {
         // Headers that were restored without proof.
         self.hash(self.parts.coordinator.headers().outstanding_jobs());
         let mut next_tick = Duration::ZERO;
-        loop {
+        while !self.stopped.load(Ordering::Relaxed) {
             let now = self.parts.clock.now().mono;
             // Ticks are due whether events come or not: time-outs must not wait for a quiet moment.
             if now >= next_tick {
@@ -214,7 +219,6 @@ impl Worker {
 
     /// Tells whether there was anything to do.
     fn handle(&mut self, event: Event) -> bool {
-        let moved = matches!(event, Event::BlocksConnected { .. } | Event::Disconnected { .. });
         let actions = self.parts.coordinator.handle(event, self.parts.clock.now());
         let busy = !actions.is_empty();
         for action in actions {
@@ -224,13 +228,10 @@ impl Worker {
             }
         }
         self.parts.tip_height.store(self.parts.coordinator.tip().0.0, Ordering::Relaxed);
-        let follows = matches!(self.parts.coordinator.state(), IbdState::Idle | IbdState::Complete);
+        let follows = self.parts.coordinator.follows_tip();
         if self.follows_tip != follows {
             self.follows_tip = follows;
             self.relay(RelayEvent::FollowsTip(follows));
-        }
-        if moved {
-            self.relay(RelayEvent::ChainMoved);
         }
         busy
     }

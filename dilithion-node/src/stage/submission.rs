@@ -66,7 +66,7 @@ impl Submissions {
 fn answer(submission: Submission, outcome: Result<Accepted, PendingError>) -> RelayEvent {
     let Submission { txid, reply, .. } = submission;
     let event = match &outcome {
-        Ok(_) => RelayEvent::Accepted { txid },
+        Ok(accepted) => RelayEvent::Accepted { txid, evicted: accepted.evicted.clone() },
         Err(error) => {
             tracing::debug!("transaction {txid} refused: {error}");
             RelayEvent::Refused { txid, refusal: refusal_of(error) }

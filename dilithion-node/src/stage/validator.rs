@@ -5,10 +5,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use dilithion_chain::{BlockError, Candidate, CommitSize, StoreError, StoredHeader};
-use dilithion_wire::{Block, BlockHash, Height, Limits};
+use dilithion_wire::{Block, BlockHash, Height, Limits, Txid};
 
 use super::BlockStore;
 use crate::sync::{BlockFault, BlockToConnect, Body, Event, StoreJob};
+
+/// Ids of transactions are told of so many blocks at once, and of no more.
+const MAX_BLOCKS_WITH_IDS: usize = 4;
 
 /// Does the coordinator's work on a store.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub struct BlockValidator<S> {
     void_generation: Option<u64>,
     /// The store failed; nothing is written any more.
     failed: bool,
+    /// Ids of the transactions of the blocks of the last step, if those were few.
+    confirmed: Vec<Txid>,
 }
 
 impl<S: BlockStore> BlockValidator<S> {
@@ -37,6 +42,7 @@ impl<S: BlockStore> BlockValidator<S> {
             last_bytes: 0,
             void_generation: None,
             failed: false,
+            confirmed: Vec::new(),
         }
     }
 
@@ -94,6 +100,12 @@ impl<S: BlockStore> BlockValidator<S> {
             bytes = bytes.saturating_add(block.body.len());
         }
         (blocks, bytes)
+    }
+
+    /// Ids of the transactions that the last step brought into the chain; none if it connected many blocks, since nobody
+    /// announces any of theirs.
+    pub fn take_confirmed(&mut self) -> Vec<Txid> {
+        std::mem::take(&mut self.confirmed)
     }
 
     /// Takes note of how long the last step took, so that the next transaction of blocks takes long enough to be worth
@@ -159,7 +171,11 @@ impl<S: BlockStore> BlockValidator<S> {
         if batch.is_empty() {
             return Ok(());
         }
+        let few = candidates.len() <= MAX_BLOCKS_WITH_IDS;
+        let txids: Vec<Vec<Txid>> =
+            if few { candidates.iter().map(|block| block.block.txids()).collect() } else { Vec::new() };
         let outcome = self.store.connect(candidates)?;
+        self.confirmed = txids.into_iter().take(outcome.connected.len()).flatten().collect();
         let connected: Vec<(Height, BlockHash)> =
             outcome.connected.iter().map(|block| (block.height, block.hash)).collect();
         let done = connected.len();

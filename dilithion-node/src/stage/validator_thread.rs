@@ -10,7 +10,8 @@ use dilithion_wire::Limits;
 use super::submission::Submissions;
 use super::{BlockValidator, EngineHandle, Submission};
 use crate::clock::Clock;
-use crate::sync::StoreJob;
+use crate::relay::RelayEvent;
+use crate::sync::{Event, StoreJob};
 
 /// What the thread is given to do.
 #[derive(Debug)]
@@ -84,8 +85,18 @@ fn run(
             continue;
         }
         let began = clock.now().mono;
-        for event in validator.step() {
+        let events = validator.step();
+        let txids = validator.take_confirmed();
+        for event in events {
+            let relay = match &event {
+                Event::BlocksConnected { .. } => Some(RelayEvent::Connected { txids: txids.clone() }),
+                Event::Disconnected { .. } => Some(RelayEvent::Disconnected),
+                _ => None,
+            };
             engine.send(event, None);
+            if let Some(event) = relay {
+                engine.send(event, None);
+            }
         }
         validator.took(clock.now().mono.saturating_sub(began));
     }

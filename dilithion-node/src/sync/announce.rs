@@ -5,7 +5,7 @@ use std::time::Duration;
 use dilithion_wire::{BlockHeader, Height};
 
 use super::peers::{ANNOUNCE_INTERVAL, ANNOUNCE_INTERVAL_SYNCING, SyncPeer};
-use super::{Action, Coordinator, IbdState};
+use super::{Action, Coordinator};
 
 /// New blocks announced to a peer in one `headers` message at most. A peer that lacks more asks for them.
 const MAX_ANNOUNCED_HEADERS: u32 = 8;
@@ -40,10 +40,7 @@ impl Coordinator {
 
     /// The earliest time of the next announcement to a peer.
     pub(super) fn next_announcement(&self, peer: &SyncPeer) -> Duration {
-        let interval = match self.state {
-            IbdState::Idle | IbdState::Complete => ANNOUNCE_INTERVAL,
-            _ => ANNOUNCE_INTERVAL_SYNCING,
-        };
+        let interval = if self.follows_tip() { ANNOUNCE_INTERVAL } else { ANNOUNCE_INTERVAL_SYNCING };
         peer.announced.map_or(Duration::ZERO, |(_, at)| at + interval)
     }
 }

@@ -149,6 +149,15 @@ impl Coordinator {
         self.state
     }
 
+    /// Whether the chain is, or was and nearly is, the best that is known. Claims and hints of peers do not change that, so
+    /// that nobody can make us deaf by announcing what he does not have.
+    #[must_use]
+    pub fn follows_tip(&self) -> bool {
+        let synced = self.was_complete || self.state == IbdState::Idle;
+        let near = self.tip.0.0.saturating_add(MAX_BEHIND_WHEN_COMPLETE);
+        synced && self.failure.is_none() && self.headers.best_height().0 <= near
+    }
+
     /// The tip of the connected chain.
     #[must_use]
     pub fn tip(&self) -> (Height, BlockHash) {
