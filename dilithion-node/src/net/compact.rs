@@ -4,6 +4,10 @@
 //! that sends one all the same saves us the block, if we have all its transactions. If not, it is no more than its header:
 //! to ask for the rest takes the block's id, which takes a RandomX hash, and by then the block can be asked for whole.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
 use dilithion_chain::{ChainReader, StoreError};
 use dilithion_wire::{Block, CompactBlock, CompactBlockError, Encode, Limits, PartialBlock, Txid};
 
@@ -21,11 +25,16 @@ impl Connection {
         }
         let header = compact.header;
         let (reader, limits) = (self.shared.store.clone(), self.shared.params.limits);
+        // Anybody can make up compact blocks: one at a time is looked at, others are no more than their headers.
+        let Ok(_turn) = Arc::clone(&self.shared.pool_search).try_acquire_owned() else {
+            return self.forward(Event::Headers { peer, headers: vec![header] }, bytes).await;
+        };
         // Reading the pool takes a while: not on a network thread.
         let completed = tokio::task::spawn_blocking(move || complete(compact, &reader, &limits)).await;
         match completed.map_err(|_| Ended::Local)? {
             Ok(Some(block)) => {
-                let payload = block.encode_to_vec().into();
+                let payload: Bytes = block.encode_to_vec().into();
+                let bytes = payload.len();
                 self.forward(Event::Block { peer, header, payload }, bytes).await
             }
             Ok(None) => self.forward(Event::Headers { peer, headers: vec![header] }, bytes).await,
@@ -59,8 +68,12 @@ fn complete(
     }
     let mut known = Vec::new();
     if !compact.short_ids.is_empty() {
+        let (key, wanted): (_, HashSet<_>) = (compact.short_id_key(), compact.short_ids.iter().collect());
         for entry in reader.pending_transactions() {
-            known.push(entry.map_err(Incomplete::Store)?);
+            let entry = entry.map_err(Incomplete::Store)?;
+            if wanted.contains(&key.short_id(&entry.txid)) {
+                known.push(entry);
+            }
         }
     }
     let known = known.iter().map(|entry| -> (Txid, _) { (entry.txid, &entry.transaction) });

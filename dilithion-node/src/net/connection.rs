@@ -14,9 +14,10 @@ use tokio_util::codec::FramedRead;
 
 use super::handshake::{Handshake, HandshakeError, HandshakeState, Step};
 use super::peer::{Direction, Peer, SendError};
+use super::pings::Pings;
 use super::server::Request;
 use super::shared::Shared;
-use super::{MAX_MISSED_PONGS, PeerRates, RECEIVE_BUDGET, server, writer};
+use super::{PeerRates, RECEIVE_BUDGET, server, writer};
 use crate::relay::RelayEvent;
 use crate::stage::EngineEvent;
 use crate::sync::Event;
@@ -82,15 +83,13 @@ pub(super) struct Connection {
     pub(super) shared: Arc<Shared>,
     pub(super) handshake: Handshake,
     pub(super) first_step: Option<Step>,
-    pub(super) nonce: u64,
     pub(super) start_height: Height,
     /// The peer wants to hear of transactions.
     pub(super) wants_transactions: bool,
     pub(super) requests: mpsc::Sender<Request>,
     /// Bytes that this peer may have waiting at the engine.
     pub(super) budget: Arc<Semaphore>,
-    pub(super) ping: Option<(u64, Duration)>,
-    pub(super) missed_pongs: u32,
+    pub(super) pings: Pings,
     pub(super) rates: PeerRates,
     /// The engine knows of it.
     pub(super) told: bool,
@@ -101,19 +100,16 @@ pub(super) struct Connection {
 impl Connection {
     fn new(peer: Arc<Peer>, shared: Arc<Shared>, requests: mpsc::Sender<Request>) -> Self {
         let (handshake, first_step) = Handshake::new(peer.direction, Arc::clone(&shared.params));
-        let nonce = shared.own_nonce;
         Self {
             peer,
             shared,
             handshake,
             first_step,
-            nonce,
             start_height: Height::GENESIS,
             wants_transactions: true,
             requests,
             budget: Arc::new(Semaphore::new(RECEIVE_BUDGET)),
-            ping: None,
-            missed_pongs: 0,
+            pings: Pings::default(),
             rates: PeerRates::default(),
             told: false,
             addresses_told: false,
@@ -183,22 +179,15 @@ impl Connection {
     }
 
     pub(super) fn send_ping(&mut self) -> Result<(), Ended> {
-        if self.ping.is_some() {
-            self.missed_pongs += 1;
-            if self.missed_pongs >= MAX_MISSED_PONGS {
-                return Err(Ended::NoPong(self.missed_pongs));
-            }
-        }
         let nonce = self.shared.random_nonce();
-        self.ping = Some((nonce, self.shared.clock.now().mono));
+        self.pings.send(nonce, self.shared.clock.now().mono).map_err(Ended::NoPong)?;
         Ok(self.peer.send(&Message::Ping(nonce))?)
     }
 
     pub(super) fn on_pong(&mut self, nonce: u64) {
-        tracing::info!("[P2P] Received pong from peer {} (nonce: {nonce})", self.peer.id);
-        if let Some((_, sent)) = self.ping.take_if(|(expected, _)| *expected == nonce) {
-            self.missed_pongs = 0;
-            self.peer.note_pong(self.shared.clock.now().mono.saturating_sub(sent));
+        chatter!(self.peer, "[P2P] Received pong from peer {} (nonce: {nonce})", self.peer.id);
+        if let Some(rtt) = self.pings.pong(nonce, self.shared.clock.now().mono) {
+            self.peer.note_pong(rtt);
         }
     }
 

@@ -11,7 +11,7 @@ use super::peer::{Direction, Purpose};
 use super::rates::Verdict;
 use super::router::{Lane, lane_of};
 use super::server::Request;
-use crate::relay::RelayEvent;
+use crate::relay::{MAX_OFFERS_PER_PEER, RelayEvent};
 use crate::sync::Event;
 
 /// What is listened to before the handshake is complete; the rest is ignored. Pings are answered at any time, as the C++
@@ -76,7 +76,7 @@ impl Connection {
                 }
             }
             Message::Ping(nonce) => {
-                tracing::info!("[P2P] Received ping from peer {peer}");
+                chatter!(self.peer, "[P2P] Received ping from peer {peer}");
                 self.peer.send(&Message::Pong(nonce))?;
             }
             Message::Pong(nonce) => self.on_pong(nonce),
@@ -101,6 +101,8 @@ impl Connection {
             Message::Mempool => self.request(Request::Mempool).await?,
             Message::Tx(transaction) => {
                 let txid = transaction.txid();
+                // What it came in may be much longer, and is not to be kept with it.
+                let transaction = transaction.detached();
                 let event = RelayEvent::Received { peer, txid, transaction };
                 self.forward(event, raw.payload.len()).await?;
             }
@@ -118,7 +120,8 @@ impl Connection {
         let peer = self.peer.id;
         let of_kind = |kind| items.iter().filter(move |item| item.kind == kind).map(|item| item.hash);
         let blocks: Vec<_> = of_kind(InventoryKind::Block).map(Into::into).collect();
-        let txids: Vec<_> = of_kind(InventoryKind::Tx).map(Into::into).collect();
+        // The relay remembers no more of one peer.
+        let txids: Vec<_> = of_kind(InventoryKind::Tx).take(MAX_OFFERS_PER_PEER).map(Into::into).collect();
         if !blocks.is_empty() {
             self.forward(Event::Announced { peer, blocks }, bytes).await?;
         }
@@ -154,11 +157,11 @@ impl Connection {
 
     fn on_version(&mut self, version: &VersionMessage) -> Result<(), Ended> {
         let peer = self.peer.id;
-        let own_nonce = version.nonce == self.nonce;
-        tracing::info!("[P2P] Received version from peer {peer}");
-        tracing::info!("  Protocol: {}", version.version);
-        tracing::info!("  User Agent: {}", version.user_agent.escape_debug());
-        tracing::info!("  Start Height: {}", version.start_height);
+        let own_nonce = self.shared.peers.is_own_nonce(version.nonce);
+        chatter!(self.peer, "[P2P] Received version from peer {peer}");
+        chatter!(self.peer, "  Protocol: {}", version.version);
+        chatter!(self.peer, "  User Agent: {}", version.user_agent.escape_debug());
+        chatter!(self.peer, "  Start Height: {}", version.start_height);
         let steps = self.handshake.on_version(version, own_nonce)?;
         // Negative heights are read as "nothing".
         self.wants_transactions = version.relay;
@@ -175,8 +178,13 @@ impl Connection {
             Step::SendVersion => {
                 let now = self.shared.clock.now();
                 let height = self.shared.tip_height();
-                let mut version =
-                    VersionMessage::new(&self.shared.params, self.peer.address, self.nonce, height, now.unix);
+                let mut version = VersionMessage::new(
+                    &self.shared.params,
+                    self.peer.address,
+                    self.peer.nonce,
+                    height,
+                    now.unix,
+                );
                 version.services = self.shared.services();
                 if let Err(error) = self.peer.send(&Message::Version(version)) {
                     tracing::warn!("[P2P] Failed to send version to peer {peer}");

@@ -67,9 +67,10 @@ impl ConnectionManager {
         let file = |name| datadir.as_ref().map(|datadir| datadir.join(name));
         let bans = Bans::load(file(BAN_FILE), spared);
         let book = AddressBook::load(file(ADDRESS_FILE), config.loopback_as_remote);
-        let (own_nonce, peers) = (random_u64(), Arc::new(Peers::default()));
+        let peers = Arc::new(Peers::default());
+        let pool_search = Arc::new(Semaphore::new(1));
         let shared =
-            Shared { params, config, clock, engine, store, peers, bans, book, own_nonce, tip_height };
+            Shared { params, config, clock, engine, store, peers, bans, book, pool_search, tip_height };
         Self {
             shared: Arc::new(shared),
             dialer,
@@ -190,7 +191,14 @@ impl ConnectionManager {
 
     pub(super) fn register(&self, address: SocketAddr, purpose: Purpose) -> Arc<Peer> {
         let (id, now) = (self.shared.peers.next_id(), self.shared.clock.now().mono);
-        let peer = Arc::new(Peer::new(id, address, purpose, now, self.interrupted.child_token()));
+        let peer = Arc::new(Peer::new(
+            id,
+            address,
+            purpose,
+            self.shared.random_nonce(),
+            now,
+            self.interrupted.child_token(),
+        ));
         self.shared.peers.insert(Arc::clone(&peer));
         peer
     }

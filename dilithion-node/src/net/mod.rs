@@ -6,6 +6,13 @@
 //! What is decided is apart from what is done: [`Handshake`], [`ScoreKeeper`], [`BanList`], [`SlotLimits`],
 //! [`choose_eviction`], [`PeerRates`], [`ServeLimits`] and [`AddressManager`] know no socket, file or clock.
 
+/// Tells of everyday messages at the default verbosity, as long as a peer does not make us say too much.
+macro_rules! chatter {
+    ($peer:expr, $($text:tt)*) => {
+        if $peer.may_log() { tracing::info!($($text)*) } else { tracing::debug!($($text)*) }
+    };
+}
+
 mod address_book;
 mod addresses;
 mod asked;
@@ -24,6 +31,7 @@ mod manager;
 mod outbound;
 mod peer;
 mod peers;
+mod pings;
 mod rates;
 mod router;
 mod saved;

@@ -120,8 +120,10 @@ impl ConnectionManager {
         };
         let peer = self.register(address, purpose);
         tracing::info!("[P2P] Connected to peer {}", peer.id);
-        let ended = self.run(stream, Arc::clone(&peer)).await;
-        if matches!(ended, Ended::Handshake(HandshakeError::SelfConnection)) {
+        let mut ended = self.run(stream, Arc::clone(&peer)).await;
+        // The other end of it may have noticed first, and closed.
+        if peer.is_self() {
+            ended = Ended::Handshake(HandshakeError::SelfConnection);
             self.shared.book.is_own(address);
         }
         Some((ended, peer.snapshot().handshake_complete))

@@ -20,6 +20,8 @@ const FRAME_HEADER_BYTES: usize = 24;
 const BULK_QUEUE: usize = 2;
 /// The version of compact blocks that there is (spec: wire §5.6).
 const COMPACT_BLOCKS_VERSION: u64 = 1;
+/// Lines about everyday messages of a peer at the default verbosity at once; beyond, one a second.
+const LOG_BURST: u64 = 100;
 /// Commands logged at the default verbosity; the others would drown them during a sync.
 const LOGGED_COMMANDS: [&str; 4] = ["version", "verack", "ping", "pong"];
 
@@ -79,6 +81,15 @@ pub struct Peer {
     pub direction: Direction,
     /// What it is for.
     pub purpose: Purpose,
+    /// Sent in our `version`; a `version` that shows it leads back to us. Each connection has its own, so that nobody can tell
+    /// from it that two addresses are one node.
+    pub(super) nonce: u64,
+    /// It is this node.
+    is_self: AtomicBool,
+    /// Its server has something to do.
+    serving: AtomicBool,
+    /// Lines about it at the default verbosity so far.
+    lines: AtomicU64,
     queue: Mutex<SendQueue<Outgoing>>,
     /// Rings when something was queued.
     queued: Notify,
@@ -136,6 +147,7 @@ impl Peer {
         id: PeerId,
         address: SocketAddr,
         purpose: Purpose,
+        nonce: u64,
         connected: Duration,
         closed: CancellationToken,
     ) -> Self {
@@ -144,6 +156,10 @@ impl Peer {
             address,
             direction: purpose.direction(),
             purpose,
+            nonce,
+            is_self: AtomicBool::new(false),
+            serving: AtomicBool::new(false),
+            lines: AtomicU64::new(0),
             queue: Mutex::default(),
             queued: Notify::new(),
             bulk: Arc::new(Semaphore::new(BULK_QUEUE)),
@@ -185,16 +201,41 @@ impl Peer {
         }
     }
 
+    /// Its server begins or ends to serve something.
+    pub(super) fn note_serving(&self, serving: bool) {
+        self.serving.store(serving, Ordering::Relaxed);
+    }
+
+    /// A `version` that we sent it came back to us.
+    pub(super) fn note_self(&self) {
+        self.is_self.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_self(&self) -> bool {
+        self.is_self.load(Ordering::Relaxed)
+    }
+
+    /// Whether one more line about an everyday message of this peer is for everybody: an ordinary one makes a few in half a
+    /// minute, one that floods would fill the disk.
+    pub(super) fn may_log(&self) -> bool {
+        let connected =
+            Duration::from_millis(self.last_recv_ms.load(Ordering::Relaxed)).saturating_sub(self.connected);
+        let may = self.lines.load(Ordering::Relaxed) < LOG_BURST.saturating_add(connected.as_secs());
+        self.lines.fetch_add(may.into(), Ordering::Relaxed);
+        may
+    }
+
     /// Where its server takes requests; set once, when the connection begins.
     pub(super) fn set_server(&self, requests: mpsc::Sender<Request>) {
         // A second one would be a second connection, which has a peer of its own.
         let _ = self.requests.set(requests);
     }
 
-    /// Announces a block as a compact block, if the peer wants that and its server has time; tells whether.
+    /// Announces a block as a compact block, if the peer wants that and its server is idle; tells whether.
     pub(crate) fn announce_compact(&self, block: BlockHash) -> bool {
         let wanted = self.prefers_compact.load(Ordering::Relaxed);
-        let server = self.requests.get().filter(|_| wanted);
+        let idle = wanted && !self.serving.load(Ordering::Relaxed);
+        let server = self.requests.get().filter(|server| idle && server.capacity() == server.max_capacity());
         server.is_some_and(|server| server.try_send(Request::Announcement(block)).is_ok())
     }
 
@@ -225,6 +266,11 @@ impl Peer {
         }
     }
 
+    /// The same, unless it is a block that is being served.
+    pub(super) fn try_next_small(&self) -> Option<Outgoing> {
+        self.lock_queue().pop().filter(|(lane, ..)| *lane != Lane::Blocks).map(|(_, outgoing, _)| outgoing)
+    }
+
     /// The message that is to be written next, if there is one.
     pub(super) fn try_next_outgoing(&self) -> Option<Outgoing> {
         self.lock_queue().pop().map(|(_, outgoing, _)| outgoing)
@@ -237,7 +283,7 @@ impl Peer {
     fn log_sent(&self, raw: &RawMessage) {
         let (command, id) = (raw.command.as_str(), self.id);
         let bytes = FRAME_HEADER_BYTES + raw.payload.len();
-        if LOGGED_COMMANDS.contains(&command) {
+        if LOGGED_COMMANDS.contains(&command) && self.may_log() {
             tracing::info!("[P2P] Sent '{command}' to peer {id} ({bytes} bytes)");
         } else {
             tracing::debug!("[P2P] Sent '{command}' to peer {id} ({bytes} bytes)");
@@ -247,7 +293,7 @@ impl Peer {
     pub(super) fn note_received(&self, raw: &RawMessage, now: Duration) {
         self.last_recv_ms.store(millis(now), Ordering::Relaxed);
         let (command, id) = (raw.command.as_str(), self.id);
-        if LOGGED_COMMANDS.contains(&command) {
+        if LOGGED_COMMANDS.contains(&command) && self.may_log() {
             tracing::info!("[P2P] Received '{command}' from peer {id}");
         } else {
             tracing::debug!("[P2P] Received '{command}' from peer {id}");

@@ -35,6 +35,13 @@ impl Peers {
         self.lock().get(&id).cloned()
     }
 
+    /// Whether a nonce is one that we sent: the connection leads back to us. The peer that it was sent to is marked so.
+    pub(super) fn is_own_nonce(&self, nonce: u64) -> bool {
+        let lock = self.lock();
+        let sent = lock.values().find(|peer| peer.nonce == nonce);
+        sent.inspect(|peer| peer.note_self()).is_some()
+    }
+
     /// How many connections were opened this way.
     #[must_use]
     pub fn count(&self, direction: Direction) -> usize {

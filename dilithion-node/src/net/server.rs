@@ -41,6 +41,7 @@ pub(super) enum Request {
 pub(super) async fn serve(peer: Arc<Peer>, shared: Arc<Shared>, mut requests: mpsc::Receiver<Request>) {
     let mut server = Server { peer, shared, limits: ServeLimits::default(), next_mempool: Duration::ZERO };
     while let Some(request) = requests.recv().await {
+        server.peer.note_serving(true);
         let served = match request {
             Request::Items(items) => server.send_items(items).await,
             Request::Mempool => server.send_mempool().await,
@@ -51,6 +52,7 @@ pub(super) async fn serve(peer: Arc<Peer>, shared: Arc<Shared>, mut requests: mp
             Ok(()) => {}
             Err(SendError::Closed | SendError::QueueFull) => return,
         }
+        server.peer.note_serving(false);
     }
 }
 
@@ -90,8 +92,11 @@ impl Server {
         let hash = request.block;
         let find = move |reader: &ChainReader| reader.block(&hash);
         let Some(block) = self.look_up(hash.into(), find).await? else { return Ok(()) };
+        // Whatever the answer, reading the block is what it costs us.
+        let bytes = block.blob_len();
+        self.limits.on_served(hash.into(), bytes, self.shared.clock.now().mono);
         match BlockTxn::answer(&block, &request) {
-            Ok(answer) => self.send(hash.into(), Message::BlockTxn(answer).to_raw()).await,
+            Ok(answer) => self.peer.send_bulk(Message::BlockTxn(answer).to_raw()).await,
             Err(error) => {
                 tracing::debug!("[P2P] Bad 'getblocktxn' from peer {}: {error}", self.peer.id);
                 let misbehaviour = error.misbehaviour().unwrap_or(Misbehaviour::PositionOutOfRange);
@@ -108,7 +113,7 @@ impl Server {
         };
         match self.read(make).await?.flatten() {
             Some(compact) => self.peer.send_bulk(Message::CompactBlock(compact).to_raw()).await,
-            // It was disconnected and pruned meanwhile.
+            // It was disconnected and pruned meanwhile; whoever holds our tip tells of the next.
             None => Ok(()),
         }
     }

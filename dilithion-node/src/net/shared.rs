@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use dilithion_chain::ChainReader;
 use dilithion_wire::{BAN_SCORE, ChainParams, Height, Misbehaviour, Services};
+use tokio::sync::Semaphore;
 
 use super::address_book::AddressBook;
 use super::peer::Peer;
@@ -23,8 +24,8 @@ pub(super) struct Shared {
     pub(super) peers: Arc<Peers>,
     pub(super) bans: Bans,
     pub(super) book: AddressBook,
-    /// Sent in every `version` of this run; a connection that shows it leads back to us.
-    pub(super) own_nonce: u64,
+    /// One connection at a time searches the pending pool.
+    pub(super) pool_search: Arc<Semaphore>,
     pub(super) tip_height: Arc<AtomicU32>,
 }
 
@@ -53,13 +54,16 @@ impl Shared {
         random_u64()
     }
 
-    /// Scores a peer; at the limit its host is banned and the connection closed, which is told.
+    /// Scores a peer; at the limit its host is banned and its connections are closed, which is told.
     pub(super) fn punish(&self, peer: &Peer, misbehaviour: Misbehaviour) -> bool {
         let score = self.bans.punish(peer.id, peer.address.ip(), misbehaviour, self.clock.now());
         peer.note_score(score);
         let over = score >= BAN_SCORE;
         if over {
             peer.disconnect();
+            if self.bans.reason(peer.address.ip(), self.clock.now()).is_some() {
+                self.peers.disconnect_host(peer.host());
+            }
         }
         over
     }

@@ -18,6 +18,9 @@ use super::shared::Shared;
 /// that comes meanwhile waits for less.
 const WRITE_BATCH: usize = 64 << 10;
 
+/// How long a connection that is being closed may take to send what is queued.
+const DRAIN_TIME: Duration = Duration::from_millis(200);
+
 /// Writes queued messages, control before headers before blocks, small ones many at a time.
 pub(super) async fn write_loop(mut socket: OwnedWriteHalf, peer: Arc<Peer>, shared: Arc<Shared>) {
     let mut codec = MessageCodec::new(shared.params.magic);
@@ -42,8 +45,18 @@ pub(super) async fn write_loop(mut socket: OwnedWriteHalf, peer: Arc<Peer>, shar
         buffer.clear();
         peer.note_written(shared.clock.now().mono);
     }
-    // The peer may be gone already; there is nobody left to tell.
+    // What was queued before the connection was closed is sent, if it is short and the peer reads. The peer may be gone
+    // already; there is nobody left to tell.
+    let _ = tokio::time::timeout(DRAIN_TIME, drain(&mut socket, &peer, &mut codec)).await;
     let _ = socket.shutdown().await;
+}
+
+async fn drain(socket: &mut OwnedWriteHalf, peer: &Peer, codec: &mut MessageCodec) -> Result<(), FrameError> {
+    let mut buffer = BytesMut::new();
+    while let Some(outgoing) = peer.try_next_small() {
+        codec.encode(outgoing.raw, &mut buffer)?;
+    }
+    Ok(socket.write_all_buf(&mut buffer).await?)
 }
 
 /// Encodes a message and those behind it, as long as they are small.
