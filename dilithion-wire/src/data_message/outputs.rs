@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::{DataMessage, MAX_CONTENT_BYTES, MAX_SENDER_BYTES};
 use crate::amount::Amount;
+use crate::compact_size::CompactSize;
 use crate::encode::{Decode, Encode};
 use crate::limits::Limits;
 use crate::transaction::TxOut;
@@ -26,8 +27,10 @@ const LENGTH_BYTES: usize = 2;
 const PREFIX_BYTES: usize = MAGIC.len() + 3;
 /// Bytes of a script at most, on the networks where scripts are shortest (spec: consensus §6).
 const MAX_SCRIPT_BYTES: usize = 10_000;
+/// Bytes of a script before those of the message.
+const SCRIPT_PREFIX_BYTES: usize = OPCODES.len() + LENGTH_BYTES + PREFIX_BYTES;
 /// Bytes of a message in each output but the last.
-const PART_BYTES: usize = MAX_SCRIPT_BYTES - OPCODES.len() - LENGTH_BYTES - PREFIX_BYTES;
+const PART_BYTES: usize = MAX_SCRIPT_BYTES - SCRIPT_PREFIX_BYTES;
 /// Bytes of the longest message: time, nonce, and the texts after their lengths.
 const MAX_MESSAGE_BYTES: usize = 8 + 8 + 3 + MAX_SENDER_BYTES + 5 + MAX_CONTENT_BYTES;
 /// Outputs of the longest message.
@@ -50,6 +53,18 @@ impl DataMessage {
     #[must_use]
     pub fn output_count(&self) -> usize {
         self.encoded_len().div_ceil(PART_BYTES)
+    }
+
+    /// Bytes that these outputs add to a transaction, besides what a longer count of them may take.
+    #[must_use]
+    pub fn outputs_len(&self) -> usize {
+        let output = |chunk: usize| {
+            let script = SCRIPT_PREFIX_BYTES.saturating_add(chunk);
+            size_of::<Amount>().saturating_add(CompactSize::of(script).encoded_len()).saturating_add(script)
+        };
+        let bytes = self.encoded_len();
+        let (full, rest) = (bytes / PART_BYTES, bytes % PART_BYTES);
+        full.saturating_mul(output(PART_BYTES)).saturating_add(if rest > 0 { output(rest) } else { 0 })
     }
 
     /// The messages in the outputs of a coinbase, in order. Anything may stand between them; what is not exactly as
@@ -150,6 +165,12 @@ mod tests {
             }
             outputs.extend(between.map(|script| other(script)));
             found(&outputs) == messages
+        }
+
+        fn what_outputs_take_is_known_without_making_them(message: DataMessage) -> bool {
+            let outputs: Vec<TxOut> = message.outputs().collect();
+            outputs.len() == message.output_count()
+                && outputs.iter().map(TxOut::encoded_len).sum::<usize>() == message.outputs_len()
         }
 
         /// Whatever is changed in one byte: the others are found, and nothing else but maybe a text that differs.
