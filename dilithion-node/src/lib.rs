@@ -8,6 +8,7 @@
 //! | [`net`] | connections on tokio: handshake, routing, serving blocks, limits, bans, slots, addresses |
 //! | [`relay`] | relay of transactions: events in, actions out, no IO |
 //! | [`stage`] | the engine thread that drives the coordinator, and the validator thread that owns the store |
+//! | [`producer`] | makes blocks on private networks: by a schedule, or when asked to |
 //! | [`node`] | puts these together: [`Node::start`] |
 //! | [`mod@import`], [`records`] | files of block records |
 //! | [`probe`] | measures how fast a node answers |
@@ -25,6 +26,7 @@ pub mod json;
 pub mod net;
 pub mod node;
 pub mod probe;
+pub mod producer;
 pub mod random;
 pub mod records;
 pub mod relay;

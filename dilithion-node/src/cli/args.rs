@@ -8,8 +8,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dilithion_pow::PowMode;
-use dilithion_wire::{ChainParams, Height};
+use dilithion_wire::{ChainParams, Height, MessageId};
 
+use super::produce_args::ProduceArgs;
+use super::submit::SubmitArgs;
 use crate::net::SlotLimits;
 use crate::node::NodeConfig;
 
@@ -61,6 +63,8 @@ pub enum Command {
         /// The network and its data.
         chain: ChainArgs,
     },
+    /// Let a message wait for a block, whether a node runs or not; prints its id. On private networks only
+    Submit(SubmitArgs),
     /// Walk the store and check that it is a chain
     CheckChain {
         /// Compute the RandomX hash of every header again
@@ -149,20 +153,46 @@ pub enum InspectWhat {
 pub enum QueryWhat {
     /// The height of the tip
     Height,
-    /// The id of the block at a height
+    /// The id of the block at a height [default: of the tip]
     Hash {
-        /// The height
-        height: u32,
+        #[command(flatten)]
+        /// The height.
+        at: AtHeight,
     },
-    /// The block at a height, as JSON
+    /// The block at a height, as JSON [default: the tip]
     Block {
-        /// The height
-        height: u32,
+        #[command(flatten)]
+        /// The height.
+        at: AtHeight,
     },
     /// The block at the tip, as JSON
     Latest,
+    /// A message by its id, as JSON, with the height of its block unless it still waits for one
+    Message {
+        /// The id
+        id: MessageId,
+    },
     /// Number, sum and SHA3-256 digest of all unspent outputs
     UtxoDigest,
+}
+
+/// A height, by itself or after `--height`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct AtHeight {
+    /// The height
+    #[arg(value_name = "HEIGHT")]
+    pub height: Option<u32>,
+    /// The height
+    #[arg(id = "at_height", long = "height", value_name = "HEIGHT", conflicts_with = "height")]
+    pub flag: Option<u32>,
+}
+
+impl AtHeight {
+    /// The height that was given, if one was.
+    #[must_use]
+    pub fn get(self) -> Option<Height> {
+        self.height.or(self.flag).map(Height)
+    }
 }
 
 /// What `bench` measures.
@@ -320,6 +350,9 @@ pub struct RunArgs {
     /// Keep the bodies of this many blocks below the tip only (at least 288)
     #[arg(long, value_name = "N")]
     pub prune: Option<u32>,
+    #[command(flatten)]
+    /// Whether and how blocks are made.
+    pub produce: ProduceArgs,
     /// Log every message
     #[arg(long, short, conflicts_with = "quiet")]
     pub verbose: bool,
@@ -354,6 +387,7 @@ impl RunArgs {
         config.threads = self.threads;
         config.stop_at = self.stop_at_height.map(Height);
         config.prune = self.prune;
+        config.producer = self.produce.config();
         Ok(config)
     }
 }
@@ -413,14 +447,16 @@ mod tests {
 
     #[test]
     fn chain_options_may_stand_before_and_after_the_inner_command() {
-        for line in
-            ["dilithion-node query --datadir /tmp/x hash 5", "dilithion-node query hash 5 --datadir /tmp/x"]
-        {
+        for line in [
+            "dilithion-node query --datadir /tmp/x hash 5",
+            "dilithion-node query hash 5 --datadir /tmp/x",
+            "dilithion-node query hash --height 5 --datadir /tmp/x",
+        ] {
             let Some(Command::Query { what, chain }) = Cli::try_parse_from(line.split(' ')).unwrap().command
             else {
                 panic!("not query");
             };
-            assert!(matches!(what, QueryWhat::Hash { height: 5 }));
+            assert!(matches!(what, QueryWhat::Hash { at } if at.get() == Some(Height(5))));
             assert_eq!(chain.datadir, Some("/tmp/x".into()));
         }
     }

@@ -8,16 +8,23 @@ mod chain_files;
 mod check_chain;
 mod demo;
 mod inspect;
+mod produce_args;
 mod query;
 mod run;
 mod sim;
+mod submit;
+mod submit_http;
 mod term;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-pub use args::{BenchWhat, ChainArgs, Cli, Command, InspectWhat, Network, QueryWhat, RunArgs, SimArgs};
+pub use args::{
+    AtHeight, BenchWhat, ChainArgs, Cli, Command, InspectWhat, Network, QueryWhat, RunArgs, SimArgs,
+};
+pub use produce_args::ProduceArgs;
+pub use submit::SubmitArgs;
 
 /// Exit code of a command that failed.
 const FAILURE: u8 = 1;
@@ -39,6 +46,7 @@ pub fn main() -> ExitCode {
         Command::Export { file, chain } => chain_files::export(&file, &chain),
         Command::Inspect { what, chain } => inspect::inspect(&what, &chain),
         Command::Query { what, chain } => query::query(&what, &chain),
+        Command::Submit(args) => submit::submit(&args),
         Command::CheckChain { pow, repair, chain } => check_chain::check_chain(pow, repair, &chain),
         Command::Backup { dir, chain } => query::backup(&dir, &chain),
         Command::Bench { what } => bench::bench(&what),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dilithion_headers::{HashJob, HashToken};
 use dilithion_pow::{Job, PowPool};
-use dilithion_wire::{BlockHash, BlockHeader, Inventory, Message, PeerId};
+use dilithion_wire::{BlockHash, BlockHeader, Height, Inventory, Message, PeerId};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::validator_thread::{ValidatorGone, Work};
@@ -29,6 +29,8 @@ const MAX_HEADERS_BACKLOG: usize = 1 << 20;
 
 /// Where the current [`SyncStatus`] can be read and waited for.
 pub type StatusReceiver = watch::Receiver<SyncStatus>;
+/// Where the tip of the connected chain can be read and waited for, at once and not as often as a status.
+pub type TipReceiver = watch::Receiver<(Height, BlockHash)>;
 
 /// What the engine is told.
 #[derive(Debug)]
@@ -113,6 +115,7 @@ pub(crate) struct Engine {
     handle: EngineHandle,
     thread: JoinHandle<()>,
     status: StatusReceiver,
+    tip: TipReceiver,
 }
 
 impl Engine {
@@ -123,17 +126,19 @@ impl Engine {
         inputs: EngineInputs,
     ) -> std::io::Result<Self> {
         let (publisher, status) = watch::channel(parts.coordinator.status(parts.clock.now().mono));
+        let (tip_publisher, tip) = watch::channel(parts.coordinator.tip());
         let worker = Worker {
             stopped: Arc::clone(&handle.stopped),
             parts,
             publisher,
+            tip_publisher,
             published: Duration::ZERO,
             dirty: false,
             store_lost: false,
             follows_tip: false,
         };
         let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || worker.run(inputs.0))?;
-        Ok(Self { handle, thread, status })
+        Ok(Self { handle, thread, status, tip })
     }
 
     /// The way in.
@@ -143,6 +148,10 @@ impl Engine {
 
     pub(crate) fn status(&self) -> StatusReceiver {
         self.status.clone()
+    }
+
+    pub(crate) fn tip(&self) -> TipReceiver {
+        self.tip.clone()
     }
 
     /// Makes the engine stop after the event that it is at, without waiting for it.
@@ -163,6 +172,7 @@ struct Worker {
     stopped: Arc<AtomicBool>,
     parts: EngineParts,
     publisher: watch::Sender<SyncStatus>,
+    tip_publisher: watch::Sender<(Height, BlockHash)>,
     published: Duration,
     /// Something happened since the last status was published.
     dirty: bool,
@@ -227,7 +237,9 @@ impl Worker {
                 self.handle(Event::StoreFailed { reason: "the block validator has ended".to_owned() });
             }
         }
-        self.parts.tip_height.store(self.parts.coordinator.tip().0.0, Ordering::Relaxed);
+        let tip = self.parts.coordinator.tip();
+        self.parts.tip_height.store(tip.0.0, Ordering::Relaxed);
+        self.tip_publisher.send_if_modified(|known| std::mem::replace(known, tip) != tip);
         let follows = self.parts.coordinator.follows_tip();
         if self.follows_tip != follows {
             self.follows_tip = follows;

@@ -8,7 +8,7 @@ mod validator_thread;
 
 pub(crate) use engine::EngineEvent;
 pub(crate) use engine::{Engine, EngineParts};
-pub use engine::{EngineHandle, StatusReceiver};
+pub use engine::{EngineHandle, StatusReceiver, TipReceiver};
 pub use store::BlockStore;
 pub(crate) use submission::Submission;
 pub use validator::BlockValidator;
