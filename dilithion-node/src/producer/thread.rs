@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use dilithion_chain::ChainReader;
 use dilithion_pow::Hasher;
 use dilithion_wire::ChainParams;
-use tokio::runtime::Handle;
+use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -40,9 +40,10 @@ pub(crate) struct Producer {
 }
 
 impl Producer {
-    /// Starts the thread, which sleeps by the timers of the present runtime. Without a schedule it waits for requests.
+    /// Starts the thread. Without a schedule it waits for requests.
     pub(crate) fn spawn(parts: ProducerParts) -> std::io::Result<Self> {
-        let runtime = Handle::current();
+        // Timers of its own: those of the node's runtime may end before it does.
+        let runtime = Builder::new_current_thread().enable_time().build()?;
         let (requests, waiting) = mpsc::channel(MAX_REQUESTS);
         let (publisher, stats) = watch::channel(ProducerStats::default());
         let stop = CancellationToken::new();

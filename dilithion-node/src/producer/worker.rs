@@ -1,11 +1,12 @@
 //! What the producer's thread does.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dilithion_headers::HeadersConfig;
-use dilithion_pow::HashWorker;
+use dilithion_pow::{HashWorker, Hasher, PowError};
 use dilithion_wire::{BlockHash, Encode};
-use tokio::runtime::Handle;
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -42,7 +43,7 @@ pub(super) struct Worker {
     parts: ProducerParts,
     rules: HeadersConfig,
     schedule: Option<SlotSchedule>,
-    runtime: Handle,
+    runtime: Arc<Runtime>,
     requests: mpsc::Receiver<Request>,
     publisher: watch::Sender<ProducerStats>,
     stop: CancellationToken,
@@ -59,7 +60,7 @@ struct Proved {
 impl Worker {
     pub(super) fn new(
         parts: ProducerParts,
-        runtime: Handle,
+        runtime: Runtime,
         requests: mpsc::Receiver<Request>,
         publisher: watch::Sender<ProducerStats>,
         stop: CancellationToken,
@@ -67,7 +68,7 @@ impl Worker {
         let start = parts.clock.now().mono;
         let schedule = parts.config.interval.and_then(|interval| SlotSchedule::new(start, interval));
         let rules = HeadersConfig::from_params(&parts.params);
-        Self { parts, rules, schedule, runtime, requests, publisher, stop, hasher: None }
+        Self { parts, rules, schedule, runtime: Arc::new(runtime), requests, publisher, stop, hasher: None }
     }
 
     pub(super) fn run(mut self) {
@@ -77,9 +78,14 @@ impl Worker {
                 Err(error) => tracing::error!("the store: {error}"),
             }
             tracing::info!("Producing a block every {:?}", schedule.interval());
+            // Now rather than in the first slot: it takes a moment.
+            if let Err(error) = worker_of(&mut self.hasher, self.parts.hasher.as_ref()) {
+                tracing::error!("proof of work: {error}");
+            }
         }
         loop {
-            match self.runtime.clone().block_on(self.next_turn()) {
+            let runtime = Arc::clone(&self.runtime);
+            match runtime.block_on(self.next_turn()) {
                 Turn::Slot => self.make_for_slot(),
                 Turn::Request(request) => {
                     let made = self.make_now(request.payee);
@@ -176,15 +182,12 @@ impl Worker {
             let parts = &self.parts;
             let now = parts.clock.now();
             let mut template = assemble(&parts.params, &self.rules, &parts.store, payee, now.unix)?;
-            let worker = match &mut self.hasher {
-                Some(worker) => worker,
-                none => none.insert(self.parts.hasher.worker()?),
-            };
+            let worker = worker_of(&mut self.hasher, parts.hasher.as_ref())?;
             let (stop, tip) = (&self.stop, &self.parts.tip);
             let parent = template.parent.height;
             // The engine's tip may be a moment behind the store's, but never ahead of it.
             let go_on = || !stop.is_cancelled() && tip.borrow().0 <= parent;
-            let found = search(&mut template.block.header, worker.as_mut(), go_on);
+            let found = search(&mut template.block.header, worker, go_on);
             if self.stop.is_cancelled() {
                 return Err(ProduceError::Stopping);
             }
@@ -249,4 +252,16 @@ impl Worker {
         });
         Ok(produced)
     }
+}
+
+/// This thread's part of the hash function, made when it is first needed.
+fn worker_of<'a>(
+    made: &'a mut Option<Box<dyn HashWorker>>,
+    hasher: &dyn Hasher,
+) -> Result<&'a mut dyn HashWorker, PowError> {
+    let worker = match made {
+        Some(worker) => worker,
+        none => none.insert(hasher.worker()?),
+    };
+    Ok(worker.as_mut())
 }

@@ -13,6 +13,8 @@ use crate::producer::{started, submit};
 
 /// Requirement M17: a block is at every peer in this time.
 const PROPAGATION: Duration = Duration::from_secs(1);
+/// The same where time is not measured.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Blocks that are watched.
 const BLOCKS: u32 = 20;
 
@@ -24,8 +26,9 @@ async fn reached(node: &Node, height: Height) {
     node.tip().wait_for(|(connected, _)| *connected >= height).await.unwrap();
 }
 
-/// Watches twenty blocks of a producer arrive at both peers, each in time, with their messages.
-async fn watch_blocks(leader: &Node, peers: [&Node; 2]) {
+/// Watches twenty blocks of a producer arrive at both peers, each in time, with their messages. Returns how long the slowest
+/// one took.
+async fn watch_blocks(leader: &Node, peers: [&Node; 2], limit: Duration) -> Duration {
     for node in peers {
         // Each of them is in touch with the leader, whatever is between them.
         reached(node, reach(leader).await).await;
@@ -38,11 +41,10 @@ async fn watch_blocks(leader: &Node, peers: [&Node; 2]) {
         reached(leader, height).await;
         let produced = Instant::now();
         let both = async { tokio::join!(reached(peers[0], height), reached(peers[1], height)) };
-        let in_time = tokio::time::timeout(PROPAGATION, both).await;
+        let in_time = tokio::time::timeout(limit, both).await;
         slowest = slowest.max(produced.elapsed());
-        assert!(in_time.is_ok(), "block {height} has not arrived after {PROPAGATION:?}");
+        assert!(in_time.is_ok(), "block {height} has not arrived after {limit:?}");
     }
-    println!("the slowest of {BLOCKS} blocks took {slowest:?}");
     let last = Height(first + BLOCKS - 1);
     for height in (0..=last.0).map(Height) {
         let hash = leader.store().hash_at(height).unwrap();
@@ -54,6 +56,7 @@ async fn watch_blocks(leader: &Node, peers: [&Node; 2]) {
         let at = leader.store().message(&id).unwrap();
         assert!(at.is_some() && peers.iter().all(|peer| peer.store().message(&id).unwrap() == at));
     }
+    slowest
 }
 
 /// The leader's height once it has made a block more.
@@ -67,27 +70,51 @@ fn dirs() -> [TempDir; 3] {
     [(); 3].map(|()| tempfile::tempdir().unwrap())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn both_peers_of_a_producer_have_each_of_its_blocks_within_a_second() {
+/// How a network of three hangs together.
+#[derive(Clone, Copy)]
+enum Shape {
+    /// Both peers know the leader.
+    Star,
+    /// Leader, peer, peer.
+    Line,
+}
+
+/// Runs a leader that makes a block every `interval`, and two peers. Returns how long the slowest block took.
+async fn watch_network(shape: Shape, interval: Duration, limit: Duration) -> Duration {
     let dirs = dirs();
-    let leader = started(dirs[0].path(), Vec::new(), Some(Duration::from_secs(1))).await;
+    let leader = started(dirs[0].path(), Vec::new(), Some(interval)).await;
     let a = started(dirs[1].path(), address(&leader), None).await;
-    let b = started(dirs[2].path(), address(&leader), None).await;
-    watch_blocks(&leader, [&a, &b]).await;
+    let known = match shape {
+        Shape::Star => &leader,
+        Shape::Line => &a,
+    };
+    let b = started(dirs[2].path(), address(known), None).await;
+    let slowest = watch_blocks(&leader, [&a, &b], limit).await;
     for node in [leader, a, b] {
         node.stop().await;
     }
+    slowest
+}
+
+/// Requirement M17 without its second, for machines that do other things as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn both_peers_of_a_producer_have_all_its_blocks_and_messages() {
+    watch_network(Shape::Star, Duration::from_millis(500), PATIENCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_line_of_nodes_has_each_block_of_a_producer_within_a_second() {
-    let dirs = dirs();
-    let leader = started(dirs[0].path(), Vec::new(), Some(Duration::from_secs(1))).await;
-    let a = started(dirs[1].path(), address(&leader), None).await;
-    let b = started(dirs[2].path(), address(&a), None).await;
-    watch_blocks(&leader, [&a, &b]).await;
-    for node in [leader, a, b] {
-        node.stop().await;
+async fn a_line_of_nodes_has_all_blocks_and_messages_of_a_producer() {
+    watch_network(Shape::Line, Duration::from_millis(500), PATIENCE).await;
+}
+
+/// Requirement M17. Run it on a machine that does nothing else:
+/// `cargo test -p dilithion-node --release --test suite -- --ignored --nocapture within_a_second`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures time"]
+async fn each_block_of_a_producer_is_everywhere_within_a_second() {
+    for (shape, name) in [(Shape::Star, "star"), (Shape::Line, "line")] {
+        let slowest = watch_network(shape, Duration::from_secs(1), PROPAGATION).await;
+        println!("{name}: the slowest of {BLOCKS} blocks took {slowest:?}");
     }
 }
 
@@ -101,8 +128,8 @@ async fn a_peer_that_joins_late_catches_up_and_keeps_it() {
         leader.produce_now().await.unwrap();
     }
     let late = started(dirs[1].path(), address(&leader), None).await;
-    let caught_up = tokio::time::timeout(Duration::from_secs(5), reached(&late, Height(20))).await;
-    assert!(caught_up.is_ok(), "the peer is not there after 5 s");
+    let caught_up = tokio::time::timeout(PATIENCE, reached(&late, Height(20))).await;
+    assert!(caught_up.is_ok(), "the peer does not catch up");
     late.stop().await;
     let late = started(dirs[1].path(), Vec::new(), None).await;
     for height in (0..=20).map(Height) {
