@@ -11,9 +11,10 @@ use dilithion_node::net::NetConfig;
 use dilithion_node::node::SubmitError;
 use dilithion_node::producer::{Payee, ProduceError, ProducerConfig, Refusal, TEST_INTERVAL};
 use dilithion_node::{Node, NodeConfig, NodeError};
-use dilithion_wire::{ChainParams, DataMessage, Height, MessageId, TxOut};
+use dilithion_wire::{Amount, ChainParams, DataMessage, Height, MessageId, TxOut};
 
 use crate::miner::{Mined, Miner};
+use crate::wallet::{FEE, Wallet};
 
 /// A node that listens, with these peers and these slots.
 pub fn config(datadir: &Path, peers: Vec<SocketAddr>, interval: Option<Duration>) -> NodeConfig {
@@ -191,4 +192,34 @@ async fn a_producer_follows_a_better_chain_and_carries_its_messages_there() {
     assert!(ids.iter().all(|id| height_of(&other, id) == Some(7)));
     node.stop().await;
     other.stop().await;
+}
+
+/// Requirement M16: pending transactions come in by what they pay, parents first, and the coinbase takes their fees.
+#[tokio::test(flavor = "multi_thread")]
+async fn pending_transactions_come_in_with_their_fees() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path(), Vec::new(), None);
+    Arc::make_mut(&mut config.params).consensus.coinbase_maturity = 2;
+    let (wallet, subsidy) = (Wallet::new(&config.params), config.params.subsidy(Height(1)));
+    let node = Node::start(config).await.unwrap();
+    let mut coinbases = Vec::new();
+    for _ in 0..3 {
+        let made = node.produce_for(Payee::script(wallet.script())).await.unwrap();
+        let mut block = node.store().block(&made.hash).unwrap().unwrap();
+        coinbases.push(block.transactions.remove(0));
+    }
+    let parent = wallet.spend(&coinbases[0]);
+    let child = wallet.spend(&parent);
+    for tx in [&parent, &child] {
+        node.submit_transaction(tx.clone()).await.unwrap().unwrap();
+    }
+    submit(&node, 2).await;
+    let made = node.produce_now().await.unwrap();
+    assert_eq!((made.height, made.messages), (Height(4), 2));
+    let block = node.store().block(&made.hash).unwrap().unwrap();
+    assert_eq!(block.transactions[1..], [parent, child]);
+    assert_eq!(block.transactions[0].outputs[0].value, Amount(subsidy.0 + 2 * FEE));
+    assert_eq!(node.store().pending_stats().unwrap().count, 0);
+    assert_eq!(node.store().check_integrity(Depth::Full).unwrap().blocks, 5);
+    node.stop().await;
 }
