@@ -122,6 +122,9 @@ impl Worker {
         let payee = self.parts.config.payee.clone();
         let proved = self.prove(&payee);
         self.wait_for_slot();
+        if self.stop.is_cancelled() {
+            return;
+        }
         // What was found may be of no use any more: then there is still the slot to meet.
         let proved = match proved {
             Ok(proved) if self.follows_tip(&proved) => Ok(proved),
@@ -160,13 +163,18 @@ impl Worker {
     /// Sleeps until the next slot, or until the node stops.
     fn wait_for_slot(&self) {
         let Some(schedule) = &self.schedule else { return };
-        let wait = schedule.next_due().saturating_sub(self.parts.clock.now().mono);
-        self.runtime.block_on(async {
-            tokio::select! {
-                () = self.stop.cancelled() => {}
-                () = tokio::time::sleep(wait) => {}
-            }
-        });
+        // Again if the two clocks do not agree, since a block must not be early.
+        while !self.stop.is_cancelled()
+            && let wait = schedule.next_due().saturating_sub(self.parts.clock.now().mono)
+            && !wait.is_zero()
+        {
+            self.runtime.block_on(async {
+                tokio::select! {
+                    () = self.stop.cancelled() => {}
+                    () = tokio::time::sleep(wait) => {}
+                }
+            });
+        }
     }
 
     /// Completes so long after the node began to stop.
