@@ -16,7 +16,7 @@ use super::{Submission, ValidatorThread};
 use crate::clock::Clock;
 use crate::net::ConnectionManager;
 use crate::relay::{RelayAction, RelayEvent, TxRelay};
-use crate::sync::{Action, Coordinator, Event, StoreJob, SyncStatus};
+use crate::sync::{Action, Coordinator, Event, StoreJob, SyncDetail, SyncStatus};
 
 /// A status is published this often at most, whatever happens in between.
 const STATUS_INTERVAL: Duration = Duration::from_millis(100);
@@ -31,6 +31,9 @@ const MAX_HEADERS_BACKLOG: usize = 1 << 20;
 pub type StatusReceiver = watch::Receiver<SyncStatus>;
 /// Where the tip of the connected chain can be read and waited for, at once and not as often as a status.
 pub type TipReceiver = watch::Receiver<(Height, BlockHash)>;
+
+/// Where the current [`SyncDetail`] can be had. It is published with the status, while there are receivers.
+pub(crate) type DetailPublisher = Arc<watch::Sender<Arc<SyncDetail>>>;
 
 /// What the engine is told.
 #[derive(Debug)]
@@ -116,6 +119,7 @@ pub(crate) struct Engine {
     thread: JoinHandle<()>,
     status: StatusReceiver,
     tip: TipReceiver,
+    detail: DetailPublisher,
 }
 
 impl Engine {
@@ -127,18 +131,20 @@ impl Engine {
     ) -> std::io::Result<Self> {
         let (publisher, status) = watch::channel(parts.coordinator.status(parts.clock.now().mono));
         let (tip_publisher, tip) = watch::channel(parts.coordinator.tip());
+        let detail: DetailPublisher = Arc::new(watch::Sender::new(Arc::new(parts.coordinator.detail())));
         let worker = Worker {
             stopped: Arc::clone(&handle.stopped),
             parts,
             publisher,
             tip_publisher,
+            details: Arc::clone(&detail),
             published: Duration::ZERO,
             dirty: false,
             store_lost: false,
             follows_tip: false,
         };
         let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || worker.run(inputs.0))?;
-        Ok(Self { handle, thread, status, tip })
+        Ok(Self { handle, thread, status, tip, detail })
     }
 
     /// The way in.
@@ -152,6 +158,10 @@ impl Engine {
 
     pub(crate) fn tip(&self) -> TipReceiver {
         self.tip.clone()
+    }
+
+    pub(crate) fn detail(&self) -> DetailPublisher {
+        Arc::clone(&self.detail)
     }
 
     /// Makes the engine stop after the event that it is at, without waiting for it.
@@ -173,6 +183,7 @@ struct Worker {
     parts: EngineParts,
     publisher: watch::Sender<SyncStatus>,
     tip_publisher: watch::Sender<(Height, BlockHash)>,
+    details: DetailPublisher,
     published: Duration,
     /// Something happened since the last status was published.
     dirty: bool,
@@ -335,6 +346,9 @@ impl Worker {
         if self.dirty && now.saturating_sub(self.published) >= STATUS_INTERVAL {
             self.published = now;
             self.dirty = false;
+            if self.details.receiver_count() > 0 {
+                self.details.send_replace(Arc::new(self.parts.coordinator.detail()));
+            }
             self.publisher.send_replace(self.parts.coordinator.status(now));
         }
     }
