@@ -1,6 +1,7 @@
 //! Puts the parts together: a running node.
 
 mod config;
+mod handle;
 mod make_blocks;
 mod messages;
 mod parts;
@@ -15,6 +16,8 @@ use dilithion_pow::{Hasher, PoolConfig, PowPool, PowStats};
 use dilithion_wire::{Transaction, Txid};
 
 pub use self::config::{CHAINSTATE_FOLDER, HASH_NICENESS, NodeConfig, NodeError};
+use self::handle::HandleParts;
+pub use self::handle::NodeHandle;
 pub use self::messages::SubmitError;
 use self::parts::check_genesis;
 pub use self::parts::{load_headers, open_chainstate, randomx};
@@ -39,6 +42,7 @@ pub struct Node {
     /// What makes blocks, or why none are made on this network.
     producer: Result<Producer, Refusal>,
     listening: Option<SocketAddr>,
+    handle: NodeHandle,
 }
 
 impl std::fmt::Debug for Node {
@@ -118,9 +122,21 @@ impl Node {
         outcome.await.ok()
     }
 
+    /// For whoever shows the node to people, or lets them act on it.
+    #[must_use]
+    pub fn handle(&self) -> NodeHandle {
+        self.handle.clone()
+    }
+
+    /// Completes when somebody asked for the end by [`NodeHandle::request_stop`].
+    pub async fn stop_requested(&self) {
+        self.handle.stop_requested().await;
+    }
+
     /// Lets the producer finish its block, closes connections, lets the validator finish, closes the store.
     pub async fn stop(self) {
-        let Self { connections, engine, pool, messages, producer, .. } = self;
+        let Self { connections, engine, pool, messages, producer, handle, .. } = self;
+        drop(handle);
         if let Ok(producer) = producer
             && tokio::task::spawn_blocking(|| producer.stop()).await.is_err()
         {
@@ -227,12 +243,12 @@ impl Prepared {
         };
         let engine = Engine::spawn(parts, handle.clone(), inputs).map_err(NodeError::Thread)?;
         let producer = ProducerParts {
-            params: config.params,
+            params: Arc::clone(&config.params),
             config: config.producer,
             clock: Arc::clone(&clock),
             store: store.clone(),
             hasher,
-            engine: handle,
+            engine: handle.clone(),
             status: engine.status(),
             tip: engine.tip(),
         };
@@ -248,7 +264,20 @@ impl Prepared {
         };
         match connections.start().await {
             Ok(listening) => {
-                Ok(Node { connections, engine, pool, store, clock, messages, producer, listening })
+                let parts = HandleParts {
+                    runtime: tokio::runtime::Handle::current(),
+                    params: config.params,
+                    clock: Arc::clone(&clock),
+                    connections: Arc::clone(&connections),
+                    pool: Arc::clone(&pool),
+                    store: store.clone(),
+                    engine: handle,
+                    status: engine.status(),
+                    detail: engine.detail(),
+                    listening,
+                };
+                let handle = NodeHandle::new(parts);
+                Ok(Node { connections, engine, pool, store, clock, messages, producer, listening, handle })
             }
             Err(source) => {
                 if let Ok(producer) = producer {
