@@ -10,6 +10,7 @@
 //! | [`stage`] | the engine thread that drives the coordinator, and the validator thread that owns the store |
 //! | [`producer`] | makes blocks on private networks: by a schedule, or when asked to |
 //! | [`node`] | puts these together: [`Node::start`] |
+//! | [`http`] | the node over HTTP: JSON, JSON-RPC, figures, a page |
 //! | [`mod@import`], [`records`] | files of block records |
 //! | [`probe`] | measures how fast a node answers |
 //! | [`demo`] | three nodes on loopback |
@@ -21,6 +22,7 @@
 pub mod cli;
 pub mod clock;
 pub mod demo;
+pub mod http;
 pub mod import;
 pub mod json;
 pub mod net;
@@ -34,4 +36,4 @@ pub mod sim;
 pub mod stage;
 pub mod sync;
 
-pub use node::{Node, NodeConfig, NodeError};
+pub use node::{Node, NodeConfig, NodeError, NodeHandle};
