@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use args::{
-    AtHeight, BenchWhat, ChainArgs, Cli, Command, InspectWhat, Network, QueryWhat, RunArgs, SimArgs,
+    AtHeight, BenchWhat, ChainArgs, Cli, Command, HttpArgs, InspectWhat, Network, QueryWhat, RunArgs, SimArgs,
 };
 pub use produce_args::ProduceArgs;
 pub use submit::SubmitArgs;

@@ -9,6 +9,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
 use super::RunArgs;
+use crate::http::{HttpConfig, HttpError, HttpServer, Services};
 use crate::node::Node;
 use crate::stage::StatusReceiver;
 use crate::sync::IbdState;
@@ -21,9 +22,7 @@ const LOG_VARIABLE: &str = "DILITHION_LOG";
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     start_logging(args);
     let config = args.node_config()?;
-    if let Some(port) = args.rpcport {
-        tracing::warn!("--rpcport {port} is reserved: this version has no RPC server");
-    }
+    let http = args.http.config(&config.params, &config.datadir);
     tracing::info!("{} node, data in {}", config.params.name, config.datadir.display());
     let stop_at = config.stop_at;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("net").build()?;
@@ -32,20 +31,48 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let node = Node::start(config).await?;
-        let status = node.status();
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM: shutting down"),
-            _ = interrupt.recv() => tracing::info!("SIGINT: shutting down"),
-            height = reached(status.clone(), stop_at) => tracing::info!("Reached height {height}: shutting down"),
-            () = report_progress(&node, status.clone()) => {}
-            reason = failed(status) => {
+        let http = match http {
+            Some(http) => start_http(http, &node, args.http.rpcport.is_some()),
+            None => Ok(None),
+        };
+        let http = match http {
+            Ok(http) => http,
+            Err(error) => {
                 node.stop().await;
-                anyhow::bail!("the node failed: {reason}");
+                return Err(error.into());
             }
+        };
+        let status = node.status();
+        let ended = tokio::select! {
+            _ = terminate.recv() => { tracing::info!("SIGTERM: shutting down"); Ok(()) }
+            _ = interrupt.recv() => { tracing::info!("SIGINT: shutting down"); Ok(()) }
+            () = node.stop_requested() => { tracing::info!("Asked to stop: shutting down"); Ok(()) }
+            height = reached(status.clone(), stop_at) => {
+                tracing::info!("Reached height {height}: shutting down");
+                Ok(())
+            }
+            () = report_progress(&node, status.clone()) => Ok(()),
+            reason = failed(status) => Err(anyhow::anyhow!("the node failed: {reason}")),
+        };
+        if let Some(http) = http {
+            tokio::task::spawn_blocking(|| http.stop()).await?;
         }
         node.stop().await;
-        Ok(())
+        ended
     })
+}
+
+/// Starts the HTTP server. If its usual port is taken the node does without it: only a port that was asked for is a
+/// reason not to run (bug 140).
+fn start_http(config: HttpConfig, node: &Node, asked_for: bool) -> Result<Option<HttpServer>, HttpError> {
+    match HttpServer::start(config, Services::new(node.handle())) {
+        Ok(server) => Ok(Some(server)),
+        Err(error @ HttpError::Listen { .. }) if !asked_for => {
+            tracing::warn!("[HTTP] {error}; the node runs without it");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn start_logging(args: &RunArgs) {
