@@ -12,6 +12,7 @@ mod connman;
 mod coordinator;
 mod fairness;
 mod hostile;
+mod http;
 mod miner;
 mod net;
 mod process;

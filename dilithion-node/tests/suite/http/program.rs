@@ -1,0 +1,43 @@
+//! The real program with its HTTP server.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::thread::JoinHandle;
+
+use crate::process::RunningNode;
+
+/// The program with its HTTP server, its log being read.
+pub struct Program {
+    pid: rustix::process::Pid,
+    pub http: SocketAddr,
+    log: JoinHandle<(RunningNode, std::process::ExitStatus)>,
+}
+
+impl Program {
+    pub fn start(datadir: &Path, args: &[String]) -> Self {
+        let mut node = RunningNode::start(datadir, &[&["--rpcport=0".to_owned()], args].concat());
+        node.wait_for("[HTTP] Listening on ");
+        let http = node.lines.last().unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+        let pid = node.pid();
+        let log = std::thread::spawn(move || {
+            let status = node.finish();
+            (node, status)
+        });
+        Self { pid, http, log }
+    }
+
+    /// Resident memory in bytes.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid.as_raw_nonzero())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
+    /// Ends it by SIGTERM; its log.
+    pub fn stop(self) -> Vec<String> {
+        rustix::process::kill_process(self.pid, rustix::process::Signal::TERM).unwrap();
+        let (node, status) = self.log.join().unwrap();
+        assert_eq!(status.code(), Some(0), "{}", node.lines.join("\n"));
+        node.lines.clone()
+    }
+}
