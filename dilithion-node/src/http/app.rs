@@ -105,3 +105,48 @@ impl App {
         permit.map_err(|_| ApiError::TooMany("too many requests wait already"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use dilithion_pow::{Hasher, MockHasher};
+    use dilithion_wire::{BlockHash, ChainParams, sha3_256};
+
+    use super::*;
+    use crate::node::{Node, NodeConfig};
+
+    #[tokio::test]
+    async fn one_reading_of_the_whole_store_at_a_time() {
+        let (dir, hasher) = (tempfile::tempdir().unwrap(), MockHasher::new(sha3_256));
+        let mut params = ChainParams::regtest();
+        let genesis = hasher.worker().unwrap().hash(&params.genesis_header().to_bytes());
+        params.genesis.hash = BlockHash::from_bytes(genesis);
+        let mut config = NodeConfig::new(Arc::new(params), dir.path());
+        config.hasher = Some(Arc::new(hasher));
+        let node = Node::start(config).await.unwrap();
+        let credentials = Credentials::create(dir.path(), None).unwrap();
+        let http = HttpConfig::new(0, dir.path());
+        let app = App::new(http, credentials, Services::new(node.handle()), CancellationToken::new());
+
+        let (finish, finished) = mpsc::channel();
+        let scanning = app.clone();
+        let first = tokio::spawn(async move {
+            let read = move |store: &ChainReader| {
+                finished.recv().unwrap();
+                store.tip()
+            };
+            scanning.scan(read).await
+        });
+        while app.scans.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(app.scan(ChainReader::tip).await, Err(ApiError::TooMany(_))));
+        assert_eq!(app.read(ChainReader::tip).await.unwrap().height.0, 0, "others go on");
+        finish.send(()).unwrap();
+        first.await.unwrap().unwrap();
+        assert!(app.scan(ChainReader::tip).await.is_ok());
+        drop(app);
+        node.stop().await;
+    }
+}

@@ -45,5 +45,5 @@ pub use error::ApiError;
 pub use guard::{MAX_BODY_BYTES, READ_TIMEOUT};
 pub use rpc::RPC_HEADER;
 pub use server::{HttpError, HttpServer};
-pub use services::{JournalSource, Services, SubmitError, TransactionSink};
+pub use services::{JournalSource, Services};
 pub use slots::MAX_CONNECTIONS;

@@ -4,16 +4,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dilithion_chain::ChainReader;
+use dilithion_chain::{Accepted, ChainReader, PendingError};
 use dilithion_headers::HashToken;
 use dilithion_pow::{PowPool, PowStats};
-use dilithion_wire::{ChainParams, PeerId};
+use dilithion_wire::{ChainParams, PeerId, Transaction};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Now};
 use crate::net::{Ban, ConnectionManager, PeerInfo, PeerSnapshot};
-use crate::stage::{DetailPublisher, EngineHandle, StatusReceiver};
+use crate::stage::{DetailPublisher, EngineEvent, EngineHandle, StatusReceiver, Submission};
 use crate::sync::{Event, Order, SyncDetail};
 
 /// What may be seen of a running node, and done to it. Nothing here waits for the engine: what is seen are snapshots of
@@ -153,6 +153,18 @@ impl NodeHandle {
     /// Tells the coordinator what the operator wants.
     pub fn order(&self, order: Order) {
         self.parts.engine.send(Event::Ordered(order), None);
+    }
+
+    /// Makes a transaction pending, if a block on top of the tip could include it, and announces it. `None` if the node is
+    /// stopping or its store has failed.
+    pub async fn submit_transaction(
+        &self,
+        transaction: Transaction,
+    ) -> Option<Result<Accepted, PendingError>> {
+        let (reply, outcome) = tokio::sync::oneshot::channel();
+        let submission = Submission { txid: transaction.txid(), transaction, reply: Some(reply) };
+        self.parts.engine.send(EngineEvent::Submit(submission), None);
+        outcome.await.ok()
     }
 
     /// Asks whoever runs the node to stop it.

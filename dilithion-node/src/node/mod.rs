@@ -26,9 +26,7 @@ use crate::net::{ConnectionManager, NetParts, PeerSnapshot};
 use crate::producer::{Producer, ProducerParts, Refusal};
 use crate::random::random_u64;
 use crate::relay::TxRelay;
-use crate::stage::{
-    Engine, EngineEvent, EngineHandle, EngineParts, StatusReceiver, Submission, TipReceiver, ValidatorThread,
-};
+use crate::stage::{Engine, EngineHandle, EngineParts, StatusReceiver, TipReceiver, ValidatorThread};
 use crate::sync::{Coordinator, CoordinatorConfig, Event};
 
 /// A running node. Dropping it without [`Node::stop`] leaves its threads running.
@@ -116,10 +114,7 @@ impl Node {
         &self,
         transaction: Transaction,
     ) -> Option<Result<Accepted, PendingError>> {
-        let (reply, outcome) = tokio::sync::oneshot::channel();
-        let submission = Submission { txid: transaction.txid(), transaction, reply: Some(reply) };
-        self.engine.handle().send(EngineEvent::Submit(submission), None);
-        outcome.await.ok()
+        self.handle.submit_transaction(transaction).await
     }
 
     /// For whoever shows the node to people, or lets them act on it.

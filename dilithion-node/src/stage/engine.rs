@@ -147,11 +147,6 @@ impl Engine {
         Ok(Self { handle, thread, status, tip, detail })
     }
 
-    /// The way in.
-    pub(crate) fn handle(&self) -> &EngineHandle {
-        &self.handle
-    }
-
     pub(crate) fn status(&self) -> StatusReceiver {
         self.status.clone()
     }

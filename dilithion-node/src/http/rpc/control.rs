@@ -17,8 +17,8 @@ pub(super) const METHODS: &[Method] = &[
             Ok("Dilithion server stopping".into())
         })
     }),
-    Method::new("help", &["command"], "The methods, or one of them", |app, args| {
-        Box::pin(async move { help(&app, &args) })
+    Method::new("help", &["command"], "The methods, or one of them", |_, args| {
+        Box::pin(async move { help(&args) })
     }),
 ];
 
@@ -40,15 +40,15 @@ async fn get_mining_info(app: App) -> Answer {
     .await
 }
 
-fn help(app: &App, args: &Args) -> Answer {
+fn help(args: &Args) -> Answer {
     match args.optional::<String>("command")? {
         Some(name) => {
-            let method = Method::find(app, &name).ok_or_else(|| RpcError::method_not_found(&name))?;
+            let method = Method::find(&name).ok_or_else(|| RpcError::method_not_found(&name))?;
             Ok(line(method).into())
         }
-        None => Ok(
-            json!({ "commands": Method::all(app).map(|method| line(method).into()).collect::<Vec<Value>>() }),
-        ),
+        None => {
+            Ok(json!({ "commands": Method::all().map(|method| line(method).into()).collect::<Vec<Value>>() }))
+        }
     }
 }
 

@@ -22,8 +22,6 @@ pub(super) struct Method {
     pub(super) params: &'static [&'static str],
     /// What it does, in a line.
     pub(super) help: &'static str,
-    /// Whether this node has what it needs.
-    pub(super) exists: fn(&App) -> bool,
     pub(super) run: fn(App, Args) -> Running,
 }
 
@@ -32,29 +30,24 @@ pub(super) const METHODS: [&[Method]; 5] =
     [chain::METHODS, sync::METHODS, network::METHODS, transactions::METHODS, control::METHODS];
 
 impl Method {
-    /// A method that every node has.
+    /// A method.
     pub(super) const fn new(
         name: &'static str,
         params: &'static [&'static str],
         help: &'static str,
         run: fn(App, Args) -> Running,
     ) -> Self {
-        Self { name, params, help, exists: |_| true, run }
+        Self { name, params, help, run }
     }
 
-    /// A method that needs a part which not every node has.
-    pub(super) const fn needing(self, exists: fn(&App) -> bool) -> Self {
-        Self { exists, ..self }
+    /// All methods.
+    pub(super) fn all() -> impl Iterator<Item = &'static Self> {
+        METHODS.into_iter().flatten()
     }
 
-    /// The methods that this node has.
-    pub(super) fn all(app: &App) -> impl Iterator<Item = &'static Self> + '_ {
-        METHODS.into_iter().flatten().filter(|method| (method.exists)(app))
-    }
-
-    /// A method that this node has, by its name.
-    pub(super) fn find(app: &App, name: &str) -> Option<&'static Self> {
-        Self::all(app).find(|method| method.name == name)
+    /// A method by its name.
+    pub(super) fn find(name: &str) -> Option<&'static Self> {
+        Self::all().find(|method| method.name == name)
     }
 }
 
@@ -66,7 +59,7 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_described() {
-        let methods: Vec<&Method> = METHODS.into_iter().flatten().collect();
+        let methods: Vec<&Method> = Method::all().collect();
         let names: BTreeSet<&str> = methods.iter().map(|method| method.name).collect();
         assert_eq!(names.len(), methods.len());
         assert!(methods.iter().all(|method| !method.help.is_empty()));

@@ -111,7 +111,7 @@ async fn run(app: &App, call: Call) -> Result<Value, RpcError> {
     if call.jsonrpc.as_deref().is_some_and(|version| version != "2.0" && version != "1.0") {
         return Err(RpcError::invalid_request("jsonrpc must be 2.0"));
     }
-    let method = Method::find(app, &call.method).ok_or_else(|| RpcError::method_not_found(&call.method))?;
+    let method = Method::find(&call.method).ok_or_else(|| RpcError::method_not_found(&call.method))?;
     app.metrics.on_call(method.name);
     let args = Args::new(method.params, call.params)?;
     (method.run)(app.clone(), args).await

@@ -8,13 +8,10 @@ use serde_json::{Map, Value, json};
 use super::args::Args;
 use super::error::RpcError;
 use super::method::{Answer, Method};
-use crate::http::SubmitError;
 use crate::http::app::App;
 
 /// Bytes that a fee rate is about.
 const RATE_BYTES: u64 = 1000;
-/// Transactions that are tested in one call at most, as in Bitcoin Core.
-const MAX_TESTED: usize = 25;
 
 pub(super) const METHODS: &[Method] = &[
     Method::new("getmempoolinfo", &[], "Size of the pending pool", |app, _| Box::pin(get_mempool_info(app))),
@@ -35,12 +32,7 @@ pub(super) const METHODS: &[Method] = &[
     }),
     Method::new("sendrawtransaction", &["hexstring"], "Hand in a transaction", |app, args| {
         Box::pin(send_raw_transaction(app, args))
-    })
-    .needing(|app| app.services.transactions.is_some()),
-    Method::new("testmempoolaccept", &["rawtxs"], "Whether transactions would be taken", |app, args| {
-        Box::pin(test_mempool_accept(app, args))
-    })
-    .needing(|app| app.services.transactions.is_some()),
+    }),
 ];
 
 async fn get_mempool_info(app: App) -> Answer {
@@ -170,46 +162,10 @@ async fn get_tx_out(app: App, args: Args) -> Answer {
 
 async fn send_raw_transaction(app: App, args: Args) -> Answer {
     let transaction = decode(&app, &args.required::<String>("hexstring")?)?;
-    app.blocking(move |app| {
-        let accepted = sink(app)?.submit(transaction).map_err(|error| refused(&error))?;
-        Ok(accepted.txid.to_string().into())
-    })
-    .await
-}
-
-async fn test_mempool_accept(app: App, args: Args) -> Answer {
-    let texts: Vec<String> = args.required("rawtxs")?;
-    if texts.is_empty() || texts.len() > MAX_TESTED {
-        return Err(RpcError::out_of_range(format!("1 to {MAX_TESTED} transactions")));
-    }
-    let transactions = texts.iter().map(|text| decode(&app, text)).collect::<Result<Vec<_>, _>>()?;
-    app.blocking(move |app| {
-        let sink = sink(app)?;
-        let view = |transaction: &Transaction| {
-            let txid = transaction.txid().to_string();
-            match sink.test(transaction) {
-                Ok(accepted) => {
-                    Ok(json!({ "txid": txid, "allowed": true, "fees": { "base": coins(accepted.fee) } }))
-                }
-                Err(SubmitError::Refused(error)) => {
-                    Ok(json!({ "txid": txid, "allowed": false, "reject-reason": error.reject_reason() }))
-                }
-                Err(error) => Err(refused(&error)),
-            }
-        };
-        transactions.iter().map(view).collect()
-    })
-    .await
-}
-
-fn sink(app: &App) -> Result<&dyn crate::http::TransactionSink, RpcError> {
-    app.services.transactions.as_deref().ok_or_else(|| RpcError::misc("this node takes no transactions"))
-}
-
-fn refused(error: &SubmitError) -> RpcError {
-    match error {
-        SubmitError::Refused(reason) => RpcError::rejected(format!("{}: {reason}", reason.reject_reason())),
-        SubmitError::Store(_) | SubmitError::Stopping => RpcError::misc(error.to_string()),
+    match app.node.submit_transaction(transaction).await {
+        Some(Ok(accepted)) => Ok(accepted.txid.to_string().into()),
+        Some(Err(error)) => Err(RpcError::rejected(format!("{}: {error}", error.reject_reason()))),
+        None => Err(RpcError::misc("the node takes no transactions any more")),
     }
 }
 

@@ -34,14 +34,28 @@ impl Served {
         Self::with(chain, Services::new, |_| {}).await
     }
 
+    /// On another network.
+    pub async fn on(miner: &Miner, chain: &Mined) -> Self {
+        Self::start_with(miner, chain, Services::new, |_| {}).await
+    }
+
     /// With other parts than the node's own, and another configuration.
     pub async fn with(
         chain: &Mined,
         services: impl FnOnce(NodeHandle) -> Services,
         change: impl FnOnce(&mut HttpConfig),
     ) -> Self {
+        Self::start_with(Miner::shared(), chain, services, change).await
+    }
+
+    async fn start_with(
+        miner: &Miner,
+        chain: &Mined,
+        services: impl FnOnce(NodeHandle) -> Services,
+        change: impl FnOnce(&mut HttpConfig),
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let node = listening(Miner::shared(), dir.path(), chain).await;
+        let node = listening(miner, dir.path(), chain).await;
         let mut config = HttpConfig::new(0, dir.path());
         change(&mut config);
         let server = HttpServer::start(config, services(node.handle())).unwrap();

@@ -1,15 +1,11 @@
 //! JSON-RPC as scripts use it.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-
-use dilithion_chain::{Accepted, FeeRate, PendingError};
-use dilithion_node::http::{Services, SubmitError, TransactionSink};
-use dilithion_wire::{Amount, Encode, Transaction, Txid};
+use dilithion_wire::Encode;
 use serde_json::{Value, json};
 
 use super::client::Served;
 use crate::miner::Miner;
+use crate::wallet::Wallet;
 use crate::wire_peer::RawPeer;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,11 +89,11 @@ async fn the_help_lists_what_scripts_rely_on() {
         "getrawtransaction",
         "decoderawtransaction",
         "gettxout",
+        "sendrawtransaction",
         "getmininginfo",
     ] {
         assert!(listed.contains(&name), "{name} is missing");
     }
-    assert!(!listed.contains(&"sendrawtransaction"), "nobody would take it");
     for name in listed.into_iter().filter(|name| *name != "stop" && !name.starts_with("wait")) {
         if let Err(error) = served.rpc(name, json!([])).await {
             assert_eq!(error["code"], -32602, "{name}: {error}");
@@ -256,41 +252,31 @@ async fn waiting_ends_when_the_block_is_there() {
     served.stop().await;
 }
 
-/// Takes each transaction once.
-#[derive(Default)]
-struct Pool(Mutex<BTreeMap<Txid, Transaction>>);
-
-impl TransactionSink for Pool {
-    fn submit(&self, transaction: Transaction) -> Result<Accepted, SubmitError> {
-        let accepted = self.test(&transaction)?;
-        self.0.lock().unwrap().insert(accepted.txid, transaction);
-        Ok(accepted)
-    }
-
-    fn test(&self, transaction: &Transaction) -> Result<Accepted, SubmitError> {
-        let txid = transaction.txid();
-        if self.0.lock().unwrap().contains_key(&txid) {
-            return Err(PendingError::Known { txid }.into());
-        }
-        Ok(Accepted { txid, fee: Amount(5), rate: FeeRate(1), evicted: Vec::new() })
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn transactions_are_handed_in_where_somebody_takes_them() {
-    let chain = Miner::shared().genesis();
-    let with_pool = |node| Services { transactions: Some(Arc::new(Pool::default())), ..Services::new(node) };
-    let served = Served::with(&chain, with_pool, |_| {}).await;
-    let transaction = &chain.blocks[0].transactions[0];
+async fn a_transaction_is_handed_in_and_pending() {
+    let miner = Miner::fast();
+    let wallet = Wallet::new(&miner.params);
+    let script = wallet.script();
+    let chain = (0..5).fold(miner.genesis(), |chain, _| miner.extend_with(&chain, &script, &[]));
+    let served = Served::on(&miner, &chain).await;
+    let transaction = wallet.spend(&chain.blocks[1].transactions[0]);
     let (txid, bytes) = (transaction.txid().to_string(), hex::encode(transaction.encode_to_vec()));
-    let test = || served.rpc("testmempoolaccept", json!([[bytes]]));
-    assert_eq!(test().await.unwrap()[0]["allowed"], true);
     assert_eq!(served.rpc("sendrawtransaction", json!([bytes])).await, Ok(json!(txid)));
     let again = served.rpc("sendrawtransaction", json!([bytes])).await.unwrap_err();
     assert_eq!(again["code"], -26);
     assert!(again["message"].as_str().unwrap().starts_with("txn-already-in-mempool"));
-    assert_eq!(test().await.unwrap()[0]["reject-reason"], "txn-already-in-mempool");
-    assert_eq!(served.rpc("testmempoolaccept", json!([[]])).await.unwrap_err()["code"], -8);
     assert_eq!(served.rpc("sendrawtransaction", json!(["00"])).await.unwrap_err()["code"], -22);
+
+    assert_eq!(served.rpc("getrawmempool", json!([])).await, Ok(json!([txid])));
+    let entry = served.rpc("getrawmempool", json!([true])).await.unwrap()[&txid].take();
+    assert_eq!((&entry["size"], &entry["fee"]), (&transaction.encoded_len().into(), &json!(0.01)));
+    let pool = served.rpc("getmempoolinfo", json!([])).await.unwrap();
+    assert_eq!((&pool["size"], &pool["min_fee_rate"]), (&1.into(), &pool["max_fee_rate"]));
+    let found = served.rpc("getrawtransaction", json!([txid, true])).await.unwrap();
+    assert_eq!((&found["confirmations"], &found["blockhash"]), (&0.into(), &Value::Null));
+    let spent = chain.blocks[1].transactions[0].txid().to_string();
+    assert_eq!(served.rpc("gettxout", json!([spent, 0])).await, Ok(Value::Null));
+    assert_eq!(served.rpc("gettxout", json!([spent, 0, false])).await.unwrap()["confirmations"], 5);
+    assert_eq!(served.rpc("gettxout", json!([txid, 0])).await.unwrap()["confirmations"], 0);
     served.stop().await;
 }
