@@ -1,10 +1,12 @@
 //! Acting on a node.
 
-use dilithion_node::http::Services;
+use dilithion_node::http::{COOKIE_FILE, Services};
 use serde_json::Value;
 
-use super::client::Served;
+use super::client::{Served, auth, request};
+use super::program::Program;
 use crate::miner::Miner;
+use crate::process::assert_in_order;
 use crate::wire_peer::RawPeer;
 
 /// Asks again with each change of the node's state until something is so.
@@ -104,4 +106,35 @@ async fn stop_asks_whoever_runs_the_node() {
     assert_eq!(right.status, 200);
     served.node.stop_requested().await;
     served.stop().await;
+}
+
+/// Requirement M10, at the real program: it tells its state and round, does what it is told, and ends when it is told to.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_tells_and_does_what_it_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = Program::start(dir.path(), &["--no-listen".to_owned()]);
+    let status =
+        async || request(program.http, "GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n").await.json();
+    let before = status().await;
+    assert_eq!(
+        (&before["state"], &before["round"], &before["status"]),
+        (&"IDLE".into(), &0.into(), &"running".into())
+    );
+    let auth = auth(dir.path());
+    let act = async |action: &str| {
+        let head = format!(
+            "POST /api/v1/action/{action} HTTP/1.1\r\nHost: localhost\r\n{auth}Content-Length: 0\r\n\r\n"
+        );
+        request(program.http, &head).await.status
+    };
+    assert_eq!(act("pause").await, 200);
+    while status().await["status"] != "paused" {}
+    assert_eq!(act("pause").await, 409);
+    assert_eq!(act("stop").await, 200);
+    let lines = program.ended();
+    assert_in_order(
+        &lines,
+        &["[HTTP] Action 'pause'", "[HTTP] Action 'stop'", "Asked to stop", "Shutdown complete"],
+    );
+    assert!(!dir.path().join(COOKIE_FILE).exists());
 }

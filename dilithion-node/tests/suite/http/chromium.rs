@@ -76,8 +76,7 @@ impl Chromium {
     /// The answer to a command; events that come before it are kept.
     pub fn answer(&mut self, id: u64) -> Value {
         loop {
-            let Message::Text(text) = self.socket.read().expect("Chromium answers") else { continue };
-            let mut message: Value = serde_json::from_str(&text).unwrap();
+            let mut message = self.read();
             if message["id"] == id {
                 assert!(message["error"].is_null(), "{message}");
                 return message["result"].take();
@@ -89,6 +88,23 @@ impl Chromium {
     pub fn call(&mut self, method: &str, params: Value) -> Value {
         let id = self.send(method, params);
         self.answer(id)
+    }
+
+    /// Opens a page and waits until it is there.
+    pub fn open(&mut self, url: &str) {
+        self.call("Page.navigate", json!({ "url": url }));
+        while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
+            let event = self.read();
+            self.events.push(event);
+        }
+    }
+
+    fn read(&mut self) -> Value {
+        loop {
+            if let Message::Text(text) = self.socket.read().expect("Chromium answers") {
+                return serde_json::from_str(&text).unwrap();
+            }
+        }
     }
 
     /// The value of an expression in the page; a promise is waited for.

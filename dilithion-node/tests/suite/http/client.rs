@@ -159,7 +159,7 @@ pub async fn read_answer(stream: &mut TcpStream) -> Option<Answer> {
     let mut lines = head.lines();
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let pair =
-        |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
+        |line: &str| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
     let headers: BTreeMap<String, String> = lines.filter_map(pair).collect();
     let length: usize = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
     while bytes.len() < head_end + length {

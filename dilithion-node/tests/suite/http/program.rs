@@ -10,7 +10,7 @@ use crate::process::RunningNode;
 pub struct Program {
     pid: rustix::process::Pid,
     pub http: SocketAddr,
-    log: JoinHandle<(RunningNode, std::process::ExitStatus)>,
+    log: Option<JoinHandle<(RunningNode, std::process::ExitStatus)>>,
 }
 
 impl Program {
@@ -23,7 +23,7 @@ impl Program {
             let status = node.finish();
             (node, status)
         });
-        Self { pid, http, log }
+        Self { pid, http, log: Some(log) }
     }
 
     /// Resident memory in bytes.
@@ -36,8 +36,23 @@ impl Program {
     /// Ends it by SIGTERM; its log.
     pub fn stop(self) -> Vec<String> {
         rustix::process::kill_process(self.pid, rustix::process::Signal::TERM).unwrap();
-        let (node, status) = self.log.join().unwrap();
+        self.ended()
+    }
+
+    /// Waits for its end, which must be a good one; its log.
+    pub fn ended(mut self) -> Vec<String> {
+        let (node, status) = self.log.take().unwrap().join().unwrap();
         assert_eq!(status.code(), Some(0), "{}", node.lines.join("\n"));
         node.lines.clone()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Some(log) = self.log.take().filter(|log| !log.is_finished()) {
+            // It runs, so it can be killed; what it logged is of no use to a test that has failed.
+            let _ = rustix::process::kill_process(self.pid, rustix::process::Signal::KILL);
+            let _ = log.join();
+        }
     }
 }
