@@ -1,4 +1,4 @@
-//! A headless Chromium, driven over the DevTools protocol. It can reach nothing but this machine.
+//! A headless Chromium, driven over its own protocol. It can reach nothing but this machine.
 
 use std::net::TcpStream;
 use std::path::Path;
@@ -60,13 +60,13 @@ impl Chromium {
         let (socket, _) = tungstenite::client(url, stream).unwrap();
         let mut browser = Self { child, _profile: profile, socket, last: 0, events: Vec::new() };
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
+            browser.call(&format!("{domain}.enable"), &json!({}));
         }
         browser
     }
 
     /// Sends a command; its number.
-    pub fn send(&mut self, method: &str, params: Value) -> u64 {
+    pub fn send(&mut self, method: &str, params: &Value) -> u64 {
         self.last += 1;
         let text = json!({ "id": self.last, "method": method, "params": params }).to_string();
         self.socket.send(Message::text(text)).unwrap();
@@ -85,14 +85,14 @@ impl Chromium {
         }
     }
 
-    pub fn call(&mut self, method: &str, params: Value) -> Value {
+    pub fn call(&mut self, method: &str, params: &Value) -> Value {
         let id = self.send(method, params);
         self.answer(id)
     }
 
     /// Opens a page and waits until it is there.
     pub fn open(&mut self, url: &str) {
-        self.call("Page.navigate", json!({ "url": url }));
+        self.call("Page.navigate", &json!({ "url": url }));
         while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
             let event = self.read();
             self.events.push(event);
@@ -116,7 +116,7 @@ impl Chromium {
     /// Begins to evaluate an expression.
     pub fn begin(&mut self, expression: &str) -> u64 {
         let params = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
-        self.send("Runtime.evaluate", params)
+        self.send("Runtime.evaluate", &params)
     }
 
     /// The value of what was begun.
@@ -128,12 +128,12 @@ impl Chromium {
 
     pub fn set_width(&mut self, width: u32, height: u32) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        self.call("Emulation.setDeviceMetricsOverride", size);
+        self.call("Emulation.setDeviceMetricsOverride", &size);
     }
 
     pub fn set_scheme(&mut self, scheme: &str) {
         let feature = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-        self.call("Emulation.setEmulatedMedia", feature);
+        self.call("Emulation.setEmulatedMedia", &feature);
     }
 
     pub fn press(&mut self, key: &str) {
@@ -148,7 +148,7 @@ impl Chromium {
     /// Saves what the page looks like.
     pub fn screenshot(&mut self, file: &Path) {
         let shot =
-            self.call("Page.captureScreenshot", json!({ "format": "png", "captureBeyondViewport": false }));
+            self.call("Page.captureScreenshot", &json!({ "format": "png", "captureBeyondViewport": false }));
         let bytes = base64::engine::general_purpose::STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
         std::fs::write(file, bytes).unwrap();
     }
