@@ -140,7 +140,7 @@ impl Chromium {
         for kind in ["keyDown", "keyUp"] {
             self.call(
                 "Input.dispatchKeyEvent",
-                json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": 9 }),
+                &json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": 9 }),
             );
         }
     }

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::thread::JoinHandle;
 
-use crate::process::RunningNode;
+use crate::process::{RunningNode, terminate};
 
 /// The program with its HTTP server, its log being read.
 pub struct Program {
-    pid: rustix::process::Pid,
+    pid: u32,
     pub http: SocketAddr,
     log: Option<JoinHandle<(RunningNode, std::process::ExitStatus)>>,
 }
@@ -28,14 +28,14 @@ impl Program {
 
     /// Resident memory in bytes.
     pub fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid.as_raw_nonzero())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
     /// Ends it by SIGTERM; its log.
     pub fn stop(self) -> Vec<String> {
-        rustix::process::kill_process(self.pid, rustix::process::Signal::TERM).unwrap();
+        terminate(self.pid);
         self.ended()
     }
 
@@ -50,8 +50,8 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         if let Some(log) = self.log.take().filter(|log| !log.is_finished()) {
-            // It runs, so it can be killed; what it logged is of no use to a test that has failed.
-            let _ = rustix::process::kill_process(self.pid, rustix::process::Signal::KILL);
+            // It runs, so it can be told to end; what it logged is of no use to a test that has failed.
+            terminate(self.pid);
             let _ = log.join();
         }
     }
