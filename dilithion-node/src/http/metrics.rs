@@ -40,6 +40,12 @@ impl NodeMetrics {
         });
     }
 
+    /// Sums up the times noted so far. Each takes memory until then, so it has to be done now and then even if nobody
+    /// asks for the figures.
+    pub(super) fn sum_up(&self) {
+        self.handle.run_upkeep();
+    }
+
     /// Counts a call of a method that exists.
     pub(super) fn on_call(&self, method: &'static str) {
         metrics::with_local_recorder(&self.recorder, || {
@@ -61,7 +67,7 @@ pub(super) async fn serve(State(app): State<App>) -> Result<impl IntoResponse, A
                 gauge!("dilithion_pending_bytes").set(count(pending.bytes));
                 gauge!("dilithion_http_connections").set(size(app.slots.len()));
             });
-            app.metrics.handle.run_upkeep();
+            app.metrics.sum_up();
             Ok(app.metrics.handle.render())
         })
         .await?;

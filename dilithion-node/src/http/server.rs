@@ -31,6 +31,8 @@ use super::{HttpConfig, Services, routes};
 const STORE_THREADS: usize = 4;
 /// What is being answered when the server stops may take so long.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// Figures are summed up this often.
+const SUM_UP_INTERVAL: Duration = Duration::from_secs(10);
 /// Pause after a connection could not be accepted: usually the process has too many files open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of a request's head at most, and of what is read ahead.
@@ -129,10 +131,15 @@ async fn run(listener: TcpListener, app: App) {
     };
     let router = routes::router(&app);
     let connections = TaskTracker::new();
+    let mut sum_up = tokio::time::interval(SUM_UP_INTERVAL);
     loop {
         let accepted = tokio::select! {
             biased;
             () = app.stopping.cancelled() => break,
+            _ = sum_up.tick() => {
+                app.metrics.sum_up();
+                continue;
+            }
             accepted = listener.accept() => accepted,
         };
         match accepted {
