@@ -29,7 +29,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a node until SIGINT or SIGTERM
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Import block records: for each block a u32 LE length and the payload of its `block` message
     Import {
         /// The file
@@ -436,7 +436,7 @@ mod tests {
 
     fn run_args(line: &str) -> RunArgs {
         match Cli::try_parse_from(line.split(' ')).unwrap().command {
-            Some(Command::Run(args)) => args,
+            Some(Command::Run(args)) => *args,
             other => panic!("not run: {other:?}"),
         }
     }

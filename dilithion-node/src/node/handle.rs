@@ -41,6 +41,8 @@ pub(super) struct HandleParts {
     pub(super) status: StatusReceiver,
     pub(super) detail: DetailPublisher,
     pub(super) listening: Option<SocketAddr>,
+    /// It makes blocks of its own by a schedule.
+    pub(super) produces: bool,
 }
 
 impl std::fmt::Debug for NodeHandle {
@@ -95,6 +97,12 @@ impl NodeHandle {
     #[must_use]
     pub fn listening(&self) -> Option<SocketAddr> {
         self.parts.listening
+    }
+
+    /// Whether the node makes blocks of its own by a schedule.
+    #[must_use]
+    pub fn produces(&self) -> bool {
+        self.parts.produces
     }
 
     /// All connections, oldest first: their counters, and what the peers said of themselves.

@@ -237,6 +237,7 @@ impl Prepared {
             tip_height,
         };
         let engine = Engine::spawn(parts, handle.clone(), inputs).map_err(NodeError::Thread)?;
+        let scheduled = config.producer.interval.is_some();
         let producer = ProducerParts {
             params: Arc::clone(&config.params),
             config: config.producer,
@@ -270,6 +271,7 @@ impl Prepared {
                     status: engine.status(),
                     detail: engine.detail(),
                     listening,
+                    produces: scheduled && producer.is_ok(),
                 };
                 let handle = NodeHandle::new(parts);
                 Ok(Node { connections, engine, pool, store, clock, messages, producer, listening, handle })

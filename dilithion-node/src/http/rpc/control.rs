@@ -10,7 +10,9 @@ use crate::http::app::App;
 use crate::http::figures::difficulty;
 
 pub(super) const METHODS: &[Method] = &[
-    Method::new("getmininginfo", &[], "Mining; this node does none", |app, _| Box::pin(get_mining_info(app))),
+    Method::new("getmininginfo", &[], "Whether the node makes blocks, and on top of what", |app, _| {
+        Box::pin(get_mining_info(app))
+    }),
     Method::new("stop", &[], "Stop the node", |app, _| {
         Box::pin(async move {
             app.node.request_stop();
@@ -28,9 +30,9 @@ async fn get_mining_info(app: App) -> Answer {
         let tip = store.tip()?;
         let bits = store.header(&tip.hash)?.map_or(0, |stored| stored.header.bits);
         Ok(json!({
-            "mining": false,
+            "mining": app.node.produces(),
             "hashrate": 0,
-            "threads": 0,
+            "threads": u8::from(app.node.produces()),
             "blocks": tip.height.0,
             "difficulty": difficulty(bits),
             "pooledtx": store.pending_stats()?.count,
