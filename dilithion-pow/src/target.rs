@@ -18,6 +18,9 @@ const MANTISSA_BYTES: u32 = 3;
 /// The largest exponent that names a target: a 256-bit number has 32 bytes (spec: consensus §4).
 const MAX_EXPONENT: u32 = 32;
 
+/// What a factor of one is in millionths (spec: consensus §13.4).
+const MILLION: u64 = 1_000_000;
+
 /// A target in the 32-bit form of a block header (`nBits`): exponent in the top byte, mantissa below.
 ///
 /// Every `u32` is a value; those without meaning stand for [`Target::ZERO`], which no hash meets. There is no
@@ -131,6 +134,19 @@ impl Target {
         CompactTarget(size << 24 | mantissa.wrapping_to::<u32>())
     }
 
+    /// The target made harder by a factor, which is given in millionths: target · 1,000,000 ÷ factor, exactly and rounded
+    /// down, but at least 1. A factor below one makes nothing easier: it counts as one (spec: consensus §13.4).
+    #[must_use]
+    pub fn hardened(self, millionths: u64) -> Self {
+        let factor = millionths.max(MILLION);
+        let (quotient, rest) = self.0.div_rem(U256::from(factor));
+        // The rest is below the factor, so that its product with a million has at most 84 bits; and since the factor is
+        // no less than a million, nothing grows beyond the target itself.
+        let rest = u128::from(rest.wrapping_to::<u64>()) * u128::from(MILLION) / u128::from(factor);
+        let hardened = quotient.wrapping_mul(U256::from(MILLION)).wrapping_add(U256::from(rest));
+        Self(hardened.max(U256::ONE))
+    }
+
     /// Whether a block with this hash is valid: `hash < target`, strictly, with the hash read as a
     /// little-endian number. [`Target::ZERO`] is never met (spec: consensus §4).
     #[must_use]
@@ -198,6 +214,19 @@ mod tests {
     }
 
     quickcheck! {
+        fn hardening_is_exact_division(target: u64, factor: u64) -> bool {
+            // Small enough to be computed in one go.
+            let hardened = Target(U256::from(target)).hardened(factor);
+            let expected = u128::from(target) * u128::from(MILLION) / u128::from(factor.max(MILLION));
+            hardened.0 == U256::from(expected.max(1))
+        }
+
+        fn hardening_never_makes_easier(halves: (u128, u128), factor: u64) -> bool {
+            let target = Target::from_le_bytes(bytes(halves));
+            let hardened = target.hardened(factor);
+            hardened <= target.max(Target(U256::ONE)) && hardened > Target::ZERO
+        }
+
         fn any_bits_expand_and_never_grow_on_the_way_back(bits: u32) -> bool {
             let target = CompactTarget(bits).target();
             target.to_compact().target() <= target

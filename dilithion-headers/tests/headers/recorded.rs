@@ -172,8 +172,7 @@ fn retargets_are_the_recorded_ones() {
 /// emergency adjustments, ASERT from both anchors.
 #[test]
 fn targets_of_a_chain_under_mainnet_rules_are_the_recorded_ones() {
-    let params =
-        ChainParams::from_toml(include_str!("../../../dilithion-wire/tests/data/private-m.toml")).unwrap();
+    let params = ChainParams::from_toml(include_str!("../../../testdata/private-m/private-m.toml")).unwrap();
     let rules = HeadersConfig::from_params(&params).difficulty;
     let rows: Vec<(Value, Value)> =
         serde_json::from_str(include_str!("../data/mainnet-rules-chain.json")).unwrap();

@@ -3,6 +3,7 @@
 use serde::de::{self, Deserialize, Deserializer};
 use thiserror::Error;
 
+use super::mainnet::{NEVER, PUBLIC_KEY_BYTES};
 use super::{
     AttestationParams, ChainParams, Checkpoint, ConsensusParams, DevFundParams, GenesisParams,
     MAX_FUTURE_SECONDS, MAX_REORG_DEPTH, MIN_PEER_VERSION, MikParams, PROTOCOL_VERSION, Policy,
@@ -12,6 +13,15 @@ use crate::amount::Amount;
 use crate::height::Height;
 use crate::limits::Limits;
 use crate::magic::Magic;
+
+/// Most leading zero bits that a registration may be asked for: nobody finds more.
+const MAX_REGISTRATION_BITS: u32 = 64;
+/// Most blocks over which those of a miner may be counted, all of which are held in memory.
+const MAX_OBSERVATION_WINDOW: u32 = 10_000;
+/// Most seconds that a miner's signature may be searched for, each of which may cost a verification.
+const MAX_SIGNATURE_SEARCH: u32 = 3600;
+/// Most seeds that can vouch for a miner.
+const MAX_SEEDS: u32 = 256;
 
 /// Why a chain file is of no use.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -147,6 +157,47 @@ impl ChainFile {
         }
         if self.protocol_version < self.min_peer_version {
             return wrong("protocol_version", "is below min_peer_version");
+        }
+        self.check_miners()
+    }
+
+    /// Refuses rules about miners that no block could keep, or that nobody could check.
+    fn check_miners(&self) -> Result<(), ChainFileError> {
+        let wrong = |key, reason| Err(ChainFileError::Value { key, reason });
+        if self.dev_fund.as_ref().is_some_and(|fund| fund.percent > 100) {
+            return wrong("dev_fund.percent", "is above 100");
+        }
+        if let Some(mik) = &self.mik {
+            if !(1..=MAX_REGISTRATION_BITS).contains(&mik.registration_pow_bits) {
+                return wrong("mik.registration_pow_bits", "must be 1 to 64");
+            }
+            if !(1..=MAX_OBSERVATION_WINDOW).contains(&mik.observation_window) {
+                return wrong("mik.observation_window", "must be 1 to 10000");
+            }
+            if mik.signature_search_seconds > MAX_SIGNATURE_SEARCH {
+                return wrong("mik.signature_search_seconds", "is above 3600");
+            }
+            if mik.dfmp_v34_height < NEVER {
+                return wrong(
+                    "mik.dfmp_v34_height",
+                    "is below 999999999: who is verified is not in the chain",
+                );
+            }
+        }
+        let Some(attestation) = &self.attestation else { return Ok(()) };
+        if self.mik.is_none() {
+            return wrong("attestation", "is of no use without [mik]");
+        }
+        if attestation.public_keys.iter().any(|key| key.len() != PUBLIC_KEY_BYTES) {
+            return wrong("attestation.public_keys", "are not all of 1952 bytes");
+        }
+        // Seeds are numbered by one byte.
+        let keys = u32::try_from(attestation.public_keys.len()).unwrap_or(u32::MAX);
+        if keys > MAX_SEEDS {
+            return wrong("attestation.public_keys", "are more than 256");
+        }
+        if attestation.required > keys {
+            return wrong("attestation.required", "is above the number of keys");
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ pub(super) const GENESIS: BlockHash =
 /// Up to here targets and identities are not checked (spec: consensus §0, §13.4).
 const ASSUME_VALID: Height = Height(44_000);
 /// A rule that is switched off.
-const NEVER: Height = Height(999_999_999);
+pub(super) const NEVER: Height = Height(999_999_999);
 
 const CHECKPOINTS: [(u32, BlockHash); 14] = [
     (1000, block_hash("000000006c282edbcc0f2eee5b0f8c8feb62c73d3787137037e589db99cab59f")),
@@ -40,7 +40,7 @@ const CHECKPOINTS: [(u32, BlockHash); 14] = [
 ];
 
 /// Bytes of an ML-DSA-65 public key.
-const PUBLIC_KEY_BYTES: usize = 1952;
+pub(super) const PUBLIC_KEY_BYTES: usize = 1952;
 
 /// Keys of the four seeds in New York, London, Singapore and Sydney (spec: consensus §13.5).
 static SEED_KEYS: [[u8; PUBLIC_KEY_BYTES]; 4] = [

@@ -45,7 +45,7 @@ fn the_private_network() {
 
 #[test]
 fn the_private_network_with_mainnet_rules() {
-    let params = ChainParams::from_toml(include_str!("../data/private-m.toml")).unwrap();
+    let params = ChainParams::from_toml(include_str!("../../../testdata/private-m/private-m.toml")).unwrap();
     assert_eq!((params.protocol_version, params.min_peer_version), (70_010, 70_001));
     assert!(params.version_carries_genesis);
     assert_eq!(params.limits, Limits::MAINNET);
@@ -89,7 +89,7 @@ fn checkpoints_and_limits_can_be_added() {
 fn rules_for_transactions_follow_the_era_unless_given() {
     let plain = ChainParams::from_toml(&testdata("private.toml")).unwrap();
     assert_eq!((plain.transactions, plain.policy), (TransactionParams::TESTNET, Policy::Strict));
-    let mainnet = ChainParams::from_toml(include_str!("../data/private-m.toml")).unwrap();
+    let mainnet = ChainParams::from_toml(include_str!("../../../testdata/private-m/private-m.toml")).unwrap();
     assert_eq!(mainnet.transactions, TransactionParams::MAINNET);
     let more = "policy = \"reference\"\n".to_owned()
         + &testdata("private.toml")
@@ -130,4 +130,31 @@ fn errors_name_the_key() {
 fn targets_need_not_be_enforced() {
     let params = changed("enforce_bits = true", "enforce_bits = false").unwrap();
     assert_eq!(params.consensus.enforce_bits_above, None);
+}
+
+#[test]
+fn rules_about_miners_are_ones_that_blocks_can_keep() {
+    let text = include_str!("../../../testdata/private-m/private-m.toml");
+    for (from, to, message) in [
+        ("percent = 2", "percent = 101", "`dev_fund.percent` is above 100"),
+        (
+            "registration_pow_bits = 12",
+            "registration_pow_bits = 0",
+            "`mik.registration_pow_bits` must be 1 to 64",
+        ),
+        (
+            "registration_pow_bits = 12",
+            "registration_pow_bits = 65",
+            "`mik.registration_pow_bits` must be 1 to 64",
+        ),
+        ("observation_window = 360", "observation_window = 0", "`mik.observation_window` must be 1 to 10000"),
+        ("search_seconds = 180", "search_seconds = 3601", "`mik.signature_search_seconds` is above 3600"),
+        ("v34_height = 999999999", "v34_height = 999999998", "`mik.dfmp_v34_height` is below 999999999"),
+        ("required = 3", "required = 5", "`attestation.required` is above the number of keys"),
+        ("  \"7623", "  \"", "`attestation.public_keys` are not all of 1952 bytes"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let error = ChainParams::from_toml(&text.replacen(from, to, 1)).unwrap_err().to_string();
+        assert!(error.starts_with(message), "{error}");
+    }
 }
