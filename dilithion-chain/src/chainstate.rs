@@ -8,6 +8,7 @@ use dilithion_wire::{ChainParams, Height, Policy};
 
 use crate::batch::Batch;
 use crate::error::StoreError;
+use crate::identities;
 use crate::integrity::{self, Depth};
 use crate::messages::DEFAULT_MAX_PENDING_MESSAGE_BYTES;
 use crate::pending::DEFAULT_MAX_PENDING_BYTES;
@@ -85,13 +86,14 @@ pub struct Chainstate {
 impl Chainstate {
     /// Opens the store in `dir`, creating directory and store if need be; a new store holds the genesis block. The
     /// chain is walked as far as `options` say, and not touched if it is found damaged. A store of an older layout is
-    /// brought to the present one. A process that forks must open
-    /// the store after that.
+    /// brought to the present one; if the network's miners have identities which the store does not know yet, all of its
+    /// blocks are read once. A process that forks must open the store after that.
     ///
     /// # Errors
     /// [`StoreError::Locked`] if another process writes to it, [`StoreError::AlreadyOpen`] if this one still has it
     /// open (a [`ChainReader`] keeps it open too), [`StoreError::Genesis`] if it belongs to another chain,
-    /// [`StoreError::Integrity`] if it is damaged, [`StoreError::PruneTooSmall`], and any failure of files or LMDB.
+    /// [`StoreError::Integrity`] if it is damaged, [`StoreError::MinersPruned`] if blocks that have to be read are not
+    /// stored any more, [`StoreError::PruneTooSmall`], and any failure of files or LMDB.
     pub fn open(dir: &Path, params: Arc<ChainParams>, options: StoreOptions) -> Result<Self, StoreError> {
         if let Some(asked) = options.prune.filter(|asked| *asked < MIN_PRUNE) {
             return Err(StoreError::PruneTooSmall { asked, min: MIN_PRUNE });
@@ -103,6 +105,7 @@ impl Chainstate {
         }
         let store = Environment::create(dir, options.map_size)?;
         let tables = store.tables;
+        let policy = options.policy.unwrap_or(params.policy);
         let tip = match store.read(|txn| metadata::tip(tables.metadata, txn))? {
             Some(tip) => {
                 let current = store.scan(|txn| {
@@ -113,11 +116,11 @@ impl Chainstate {
                 if !current {
                     store.write(|txn| metadata::migrate(tables.metadata, txn))?;
                 }
+                prepare_identities(&store, tip.height, &params, policy)?;
                 tip
             }
             None => store.write(|txn| connect_genesis(&tables, txn, &params))?,
         };
-        let policy = options.policy.unwrap_or(params.policy);
         let signatures = SignatureCache::default();
         let StoreOptions { prune, max_pending_bytes, max_pending_message_bytes, .. } = options;
         let chain = Self {
@@ -188,6 +191,31 @@ pub(crate) fn check_identity(stored: Identity, params: &ChainParams) -> Result<(
     Err(StoreError::Genesis { network: stored.network, found: stored.genesis, expected: params.genesis.hash })
 }
 
+/// Fills the identity store of a chain that was stored without one, and empties that of one which goes on without. If it was
+/// left as the reference node would have it, and that is not wanted any more, makes it again what the chain says.
+fn prepare_identities(
+    store: &Environment,
+    tip: Height,
+    params: &ChainParams,
+    policy: Policy,
+) -> Result<(), StoreError> {
+    let tables = store.tables;
+    let (filled, floor) = store.read(|txn| {
+        let filled = metadata::has_identities(tables.metadata, txn)?;
+        Ok((filled, metadata::window_floor(tables.metadata, txn)?))
+    })?;
+    if params.mik.is_none() {
+        if filled {
+            store.write(|txn| identities::forget(&tables, txn))?;
+        }
+    } else if !filled {
+        store.write(|txn| identities::fill(&tables, txn, tip))?;
+    } else if policy == Policy::Strict && floor.is_some() {
+        store.write(|txn| identities::settle(&tables, txn, tip))?;
+    }
+    Ok(())
+}
+
 /// Fills a new store with the genesis block. Its output enters the UTXO set like any other (spec: consensus §10), and
 /// its proof of work is never checked (§2).
 fn connect_genesis(tables: &Tables, txn: &mut RwTxn, params: &ChainParams) -> Result<Tip, StoreError> {
@@ -195,6 +223,9 @@ fn connect_genesis(tables: &Tables, txn: &mut RwTxn, params: &ChainParams) -> Re
     let hash = params.genesis.hash;
     let identity = Identity { genesis: hash, network: params.name.clone() };
     metadata::put_identity(tables.metadata, txn, &identity)?;
+    if params.mik.is_some() {
+        metadata::put_has_identities(tables.metadata, txn)?;
+    }
     let header = StoredHeader { header: block.header, hash, height: Height::GENESIS, verified: true };
     let number = headers::insert(tables, txn, header)?;
     blocks::insert(tables.blocks, txn, number, &block)?;

@@ -3,16 +3,16 @@
 //! The writer checks block after block against the UTXO set, while the scripts of all of them are checked on the other
 //! cores. Only when all are done anything is written.
 
-use std::sync::{Mutex, PoisonError};
-
 use dilithion_pow::CompactTarget;
-use dilithion_wire::{BlockHash, ChainParams, Height, Policy, Txid};
+use dilithion_wire::{Block, BlockHash, ChainParams, Height, Policy, Txid};
 use heed::RoTxn;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::batch::Batch;
 use crate::chainstate::Chainstate;
+use crate::deferred::{Deferred, FirstFailure, Refusal};
 use crate::error::StoreError;
+use crate::identities::{ConnectedMiner, IdentityBatch, MinerState};
 use crate::messages;
 use crate::prune;
 use crate::signature::SignatureCache;
@@ -23,7 +23,7 @@ use crate::store::tables::{Tables, put_numbered};
 use crate::store::txn::RwTxn;
 use crate::store::utxo::Coins;
 use crate::store::{blocks, undo};
-use crate::validate::{BlockError, Candidate, Context, Level, ScriptCheck, Spent, check_block, check_inputs};
+use crate::validate::{BlockError, Candidate, Context, Level, MinerRules, Spent, check_block, check_inputs};
 
 /// What became of a slice of blocks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,7 +76,8 @@ impl Chainstate {
     pub fn connect(&mut self, blocks: &[Candidate]) -> Result<ConnectOutcome, StoreError> {
         let (tables, keep) = (self.store.tables, self.prune);
         let (outcome, tip) = self.store.write(|txn| {
-            let mut connection = self.connection(self.tip, Batch::default());
+            let (batch, identities) = (Batch::default(), IdentityBatch::default());
+            let mut connection = self.connection(txn, self.tip, batch, identities, MinerRules::All)?;
             let outcome = connection.connect_all(txn, blocks)?;
             let tip = connection.finish(txn)?;
             let connected = blocks.iter().take(outcome.connected.len());
@@ -88,16 +89,30 @@ impl Chainstate {
         Ok(outcome)
     }
 
-    /// Begins to connect blocks on top of `tip`, whose UTXO set is that of the store with `batch` on top.
-    pub(crate) fn connection(&self, tip: Tip, batch: Batch) -> Connection<'_> {
-        Connection {
-            tables: self.store.tables,
+    /// Begins to connect blocks on top of `tip`, whose UTXO set is that of the store with `batch` on top, and its identity
+    /// store the one there with `identities` on top. `rules` are those about miners that count.
+    pub(crate) fn connection(
+        &self,
+        txn: &RoTxn,
+        tip: Tip,
+        batch: Batch,
+        identities: IdentityBatch,
+        rules: MinerRules,
+    ) -> Result<Connection<'_>, StoreError> {
+        let tables = self.store.tables;
+        let miners = match &self.params.mik {
+            Some(mik) => Some(MinerState::new(tables, txn, tip.height, identities, mik, rules)?),
+            None => None,
+        };
+        Ok(Connection {
+            tables,
             params: &self.params,
             policy: self.policy,
             known: &self.signatures,
             tip,
             batch,
-        }
+            miners,
+        })
     }
 }
 
@@ -109,6 +124,8 @@ pub(crate) struct Connection<'a> {
     known: &'a SignatureCache,
     tip: Tip,
     batch: Batch,
+    /// Where miners have identities.
+    miners: Option<MinerState<'a>>,
 }
 
 /// A block that is valid as far as it was checked, and what writing it takes.
@@ -116,15 +133,9 @@ struct Checked {
     tip: Tip,
     level: Level,
     before: Coins,
+    miner: ConnectedMiner,
     script_checks: usize,
 }
-
-/// Position in the slice of the first block that breaks a rule, and the rule.
-type Refusal = (usize, BlockError);
-
-/// The first block, by position in the slice, whose scripts were found wrong, and the first transaction in it.
-#[derive(Default)]
-struct FirstFailure(Mutex<Option<((usize, usize), BlockError)>>);
 
 impl Connection<'_> {
     /// Connects blocks until one is refused, which leaves no trace.
@@ -135,6 +146,7 @@ impl Connection<'_> {
     ) -> Result<ConnectOutcome, StoreError> {
         let txids: Vec<Vec<Txid>> = blocks.par_iter().map(|candidate| candidate.block.txids()).collect();
         let (start, base) = (self.tip, self.batch.clone());
+        let base_miners = self.miners.as_ref().map(MinerState::changes);
         let (mut checked, mut refused) = self.check_all(txn, blocks, &txids)?;
         if let Some((position, _)) = &refused
             && *position < checked.len()
@@ -142,8 +154,11 @@ impl Connection<'_> {
             // Scripts further down were wrong: what was built on that block is taken back.
             checked.truncate(*position);
             self.batch = base;
+            if let (Some(miners), Some(base)) = (&mut self.miners, base_miners) {
+                miners.restore(txn, start.height, base)?;
+            }
             for (checked, (candidate, txids)) in checked.iter().zip(blocks.iter().zip(&txids)) {
-                self.batch.connect(&candidate.block, txids, checked.tip.height, &checked.before);
+                self.apply(&candidate.block, txids, checked);
             }
         }
         self.tip = checked.last().map_or(start, |checked| checked.tip);
@@ -175,22 +190,12 @@ impl Connection<'_> {
                 if wrong_scripts.is_before((position, 0)) {
                     break;
                 }
-                let (block, scripts) = match self.check_one(txn, candidate, txids)? {
+                let (block, deferred) = match self.check_one(txn, candidate, txids)? {
                     Ok(valid) => valid,
                     Err(error) => return Ok(Some((position, error))),
                 };
                 checked.push(block);
-                for (index, check) in scripts.into_iter().enumerate() {
-                    let wrong_scripts = &wrong_scripts;
-                    scope.spawn(move |_| {
-                        let place = (position, index);
-                        if !wrong_scripts.is_before(place)
-                            && let Err(error) = check.run(&candidate.block, params, Some(known))
-                        {
-                            wrong_scripts.note(place, error);
-                        }
-                    });
-                }
+                deferred.spawn(scope, position, &candidate.block, params, known, &wrong_scripts);
             }
             Ok::<_, StoreError>(None)
         })?;
@@ -198,32 +203,53 @@ impl Connection<'_> {
         Ok((checked, wrong_scripts.take().or(refused)))
     }
 
-    /// Validates one block but for its scripts, and applies it to the batch; a refused block leaves no trace.
-    fn check_one(
+    /// Validates one block but for its scripts and its miner's signatures, and applies it to the batch; a refused block
+    /// leaves no trace.
+    fn check_one<'b>(
         &mut self,
         txn: &RoTxn,
-        candidate: &Candidate,
+        candidate: &'b Candidate,
         txids: &[Txid],
-    ) -> Result<Result<(Checked, Vec<ScriptCheck>), BlockError>, StoreError> {
+    ) -> Result<Result<(Checked, Deferred<'b>), BlockError>, StoreError>
+    where
+        Self: 'b,
+    {
         let Candidate { hash, block, .. } = candidate;
         let height = self.tip.height.next();
         let context = Context { params: self.params, policy: self.policy, height, parent: self.tip.hash };
         if let Err(error) = check_block(candidate, txids, &context) {
             return Ok(Err(error));
         }
+        let (miner, signatures) = match &self.miners {
+            Some(miners) => match miners.check(txn, candidate, &context)? {
+                Ok(found) => found,
+                Err(error) => return Ok(Err(error.into())),
+            },
+            None => (None, None),
+        };
         let before = self.batch.state_before(block, txids, self.tables.utxo, txn)?;
         let scripts = match check_inputs(block, txids, &before, &context) {
             Ok(Spent { scripts, .. }) => scripts,
             Err(error) => return Ok(Err(error)),
         };
-        self.batch.connect(block, txids, height, &before);
         let work = self.tip.work.saturating_add(CompactTarget(block.header.bits).work());
         self.tip = Tip { height, hash: *hash, work };
-        let checked = Checked { tip: self.tip, level: context.level(), before, script_checks: scripts.len() };
-        Ok(Ok((checked, scripts)))
+        let (level, script_checks) = (context.level(), scripts.len());
+        let checked = Checked { tip: self.tip, level, before, miner, script_checks };
+        self.apply(block, txids, &checked);
+        Ok(Ok((checked, Deferred { miner: signatures, scripts })))
     }
 
-    /// Writes everything about a valid block but its coins.
+    /// Applies a valid block to the changes in memory.
+    fn apply(&mut self, block: &Block, txids: &[Txid], checked: &Checked) {
+        let height = checked.tip.height;
+        self.batch.connect(block, txids, height, &checked.before);
+        if let Some(miners) = &mut self.miners {
+            miners.connect(height, &checked.miner);
+        }
+    }
+
+    /// Writes everything about a valid block but its coins and its miner.
     fn store(&self, txn: &mut RwTxn, candidate: &Candidate, checked: &Checked) -> Result<(), StoreError> {
         let Candidate { hash, verified, block } = candidate;
         let Tip { height, work, .. } = checked.tip;
@@ -238,9 +264,12 @@ impl Connection<'_> {
         heights::put(self.tables.heights, txn, height, &active)
     }
 
-    /// Writes the coins and the tip.
+    /// Writes the coins, the miners and the tip.
     pub(crate) fn finish(self, txn: &mut RwTxn) -> Result<Tip, StoreError> {
         self.batch.flush(self.tables.utxo, txn)?;
+        if let Some(miners) = self.miners {
+            miners.flush(txn)?;
+        }
         metadata::put_tip(self.tables.metadata, txn, &self.tip)?;
         Ok(self.tip)
     }
@@ -255,26 +284,5 @@ impl ConnectOutcome {
         };
         *level = level.saturating_add(1);
         self.script_checks = self.script_checks.saturating_add(checked.script_checks);
-    }
-}
-
-impl FirstFailure {
-    /// Whether something before this place failed.
-    fn is_before(&self, place: (usize, usize)) -> bool {
-        let first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        first.as_ref().is_some_and(|(first, _)| *first < place)
-    }
-
-    fn note(&self, place: (usize, usize), error: BlockError) {
-        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if first.as_ref().is_none_or(|(first, _)| place < *first) {
-            *first = Some((place, error));
-        }
-    }
-
-    /// The block that failed first, and why.
-    fn take(self) -> Option<Refusal> {
-        let first = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-        first.map(|((position, _), error)| (position, error))
     }
 }

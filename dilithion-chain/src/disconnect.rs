@@ -6,6 +6,7 @@ use heed::RoTxn;
 use crate::batch::Batch;
 use crate::chainstate::Chainstate;
 use crate::error::{Damage, IntegrityError, StoreError};
+use crate::identities::IdentityBatch;
 use crate::messages;
 use crate::pending::Returned;
 use crate::store::blocks;
@@ -44,15 +45,18 @@ impl Chainstate {
             }
             let mut tip = start;
             let mut batch = Batch::default();
+            let mut identities = IdentityBatch::default();
             let mut disconnected = Vec::new();
             let mut returned = Returned::new(self.max_pending_bytes);
             while tip.height > height {
                 disconnected.push((tip.height, tip.hash));
                 let (below, block) = disconnect_one(&tables, txn, &mut batch, tip)?;
+                self.disconnect_miner(txn, &mut identities, tip.height)?;
                 returned.add(block);
                 tip = below;
             }
             batch.flush(tables.utxo, txn)?;
+            identities.flush(&tables, txn)?;
             metadata::put_tip(tables.metadata, txn, &tip)?;
             if tip != start {
                 self.pool(tip.height).rebuild(txn, returned)?;
@@ -61,6 +65,19 @@ impl Chainstate {
         })?;
         self.tip = tip;
         Ok(disconnected)
+    }
+
+    /// Takes the block at a height back from what is known about its miner, where miners have identities.
+    pub(crate) fn disconnect_miner(
+        &self,
+        txn: &RoTxn,
+        identities: &mut IdentityBatch,
+        height: Height,
+    ) -> Result<(), StoreError> {
+        match &self.params.mik {
+            Some(rules) => identities.disconnect(&self.store.tables, txn, height, rules, self.policy),
+            None => Ok(()),
+        }
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use dilithion_wire::{BlockHash, Height, MerkleRoot};
 
+use crate::mik::Identity;
+
 /// The store could not do what it was asked. Nothing was changed: every operation is one transaction.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -126,6 +128,15 @@ pub enum StoreError {
         /// Lowest height, apart from the genesis block's, whose body is stored. The chain can go back to the one below.
         lowest: Height,
     },
+    /// The network's miners have identities, which the store does not know, and the blocks that name them were pruned. The
+    /// store has to be filled again.
+    #[error(
+        "the store does not know the miners of its blocks, and bodies are stored from height {lowest} on only"
+    )]
+    MinersPruned {
+        /// Lowest height, apart from the genesis block's, whose body is stored.
+        lowest: Height,
+    },
     /// A pruned store has to keep more blocks than asked.
     #[error("a pruned store keeps at least {min} blocks, not {asked}")]
     PruneTooSmall {
@@ -243,6 +254,18 @@ pub enum Damage {
         header: MerkleRoot,
         /// Merkle root of the stored transactions.
         body: MerkleRoot,
+    },
+    /// The recorded miner of a block is not the one that its coinbase names.
+    #[error("the recorded miner of block {hash} is not the one it names")]
+    Miner {
+        /// The block.
+        hash: BlockHash,
+    },
+    /// What is recorded about a miner is not what the recorded blocks add up to.
+    #[error("what is recorded about miner {identity} is not what its blocks add up to")]
+    Identity {
+        /// The miner.
+        identity: Identity,
     },
     /// The undo record is missing.
     #[error("block {hash} has no undo record")]

@@ -8,6 +8,7 @@ use heed::RoTxn;
 
 use crate::disconnect::{active_block, load_undo};
 use crate::error::{Damage, IntegrityError, StoreError};
+use crate::identities;
 use crate::messages::check_block;
 use crate::store::heights::{self, ActiveBlock};
 use crate::store::tables::{CoinKey, Tables, coin_key};
@@ -37,7 +38,7 @@ impl fmt::Display for Verified {
 }
 
 /// Walks the chain upwards to the tip: heights without gaps, links by stored hash, headers, chain work, bodies with
-/// their merkle roots, undo records with their checksums; and whether the records of the pending pool
+/// their merkle roots, undo records with their checksums, recorded miners; and whether the records of the pending pool
 /// agree with each other and with the UTXO set. No proof of work is computed.
 pub(crate) fn walk(tables: &Tables, txn: &RoTxn, depth: Depth) -> Result<Verified, StoreError> {
     let tip = check_ends(tables, txn)?;
@@ -69,6 +70,9 @@ pub(crate) fn walk(tables: &Tables, txn: &RoTxn, depth: Depth) -> Result<Verifie
         if messages != tables.messages.len(txn)? {
             return Err(StoreError::BadRecord { table: "messages" });
         }
+    }
+    if depth == Depth::Full {
+        identities::check_all(tables, txn, tip)?;
     }
     pending::check(tables, txn)?;
     Ok(Verified { blocks })
@@ -106,6 +110,7 @@ fn check_one(
         return Ok((active, None));
     }
     let block = check_body(tables, txn, height, &active, &header)?;
+    identities::check_block(tables, txn, height, active.hash, &block)?;
     let removed = match below {
         Some(_) => load_undo(tables, txn, height, &active)?,
         None => Coins::new(),

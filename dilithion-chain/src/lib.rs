@@ -28,6 +28,7 @@
 //! |---|---|
 //! | `chainstate` | [`Chainstate`], the one writer: opening, genesis |
 //! | `connect` | connecting a slice of blocks in one transaction |
+//! | `deferred` | what is checked of a block on other cores |
 //! | `disconnect` | going back to any height in one transaction |
 //! | `reorg` | changing over to another branch in one transaction |
 //! | `commit_size` | how much to connect in one transaction while a chain is imported |
@@ -44,6 +45,10 @@
 //! | `digest` | count, total and hash of the UTXO set |
 //! | [`validate`] | the rules of a block, as pure functions |
 //! | [`signature`] | what is signed, verifying it, and remembering what was verified |
+//! | [`mik`] | identities of miners: what a coinbase says, and whether it is true, as pure functions |
+//! | [`dfmp`] | the handicap of those who mine much, as pure functions |
+//! | [`mining`] | making blocks that name their miner, for tests and private networks |
+//! | `identities` | who mined what on the active chain, kept in step with it |
 //! | `batch` | changes to the UTXO set, merged in memory over a batch |
 //! | `store` | tables, record layouts, the environment and its map, the directory lock |
 //!
@@ -65,13 +70,18 @@ mod batch;
 mod chainstate;
 mod commit_size;
 mod connect;
+mod deferred;
+pub mod dfmp;
 mod digest;
 mod disconnect;
 mod error;
 mod export;
 mod headers;
+mod identities;
 mod integrity;
 mod messages;
+pub mod mik;
+pub mod mining;
 mod orphans;
 mod pending;
 mod prune;
@@ -104,7 +114,10 @@ pub use signature::SignatureCache;
 pub use store::headers::StoredHeader;
 pub use store::messages::ChainMessage;
 pub use store::metadata::Tip;
+pub use store::miners::Miner;
 pub use store::pending_messages::MessageStats;
 pub use store::pending_transaction::{FeeRate, PendingStats, PendingTransaction};
 pub use store::utxo::{Coin, UtxoView};
-pub use validate::{BlockError, Candidate, Policy, ScriptError, StructureError, TransactionError};
+pub use validate::{
+    BlockError, Candidate, MinerError, Policy, ScriptError, StructureError, TransactionError,
+};

@@ -5,19 +5,23 @@ use std::sync::Arc;
 use std::vec;
 
 use bytes::Bytes;
-use dilithion_wire::{Block, BlockHash, BlockHeader, Height, OutPoint};
+use dilithion_wire::{Block, BlockHash, BlockHeader, Height, MikParams, OutPoint};
 use heed::RoTxn;
 
+use crate::dfmp::Standing;
 use crate::digest::{self, UtxoStats};
 use crate::error::{Damage, IntegrityError, StoreError};
 use crate::export;
 use crate::headers::from_number;
+use crate::identities;
 use crate::integrity::{self, Depth, Verified};
+use crate::mik::Identity;
 use crate::store::blocks;
 use crate::store::env::Environment;
 use crate::store::headers::{self, StoredHeader};
 use crate::store::heights::{self, ActiveBlock};
 use crate::store::metadata::{self, Tip};
+use crate::store::miners::{self, Miner};
 use crate::store::tables::coin_key;
 use crate::store::utxo::{self, Coin};
 
@@ -59,6 +63,52 @@ impl ChainReader {
     pub fn tip(&self) -> Result<Tip, StoreError> {
         let tip = self.store.read(|txn| metadata::tip(self.store.tables.metadata, txn))?;
         tip.ok_or(StoreError::MissingTable { table: "metadata" })
+    }
+
+    /// What the active chain knows about a miner; nothing, where miners have no identities.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub fn miner(&self, identity: &Identity) -> Result<Miner, StoreError> {
+        let tables = &self.store.tables;
+        self.store.read(|txn| match metadata::has_identities(tables.metadata, txn)? {
+            true => miners::get(tables.identities, txn, identity),
+            false => Ok(Miner::default()),
+        })
+    }
+
+    /// All miners of the active chain, in the order of their identities.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub fn miners(&self) -> Result<Vec<(Identity, Miner)>, StoreError> {
+        let tables = &self.store.tables;
+        self.store.scan(|txn| match metadata::has_identities(tables.metadata, txn)? {
+            true => miners::all(tables.identities, txn),
+            false => Ok(Vec::new()),
+        })
+    }
+
+    /// What the handicap of the block above the tip depends on, if this miner makes it and it pays this payee first.
+    /// `rules` are those of the network that the store belongs to.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub fn standing(
+        &self,
+        miner: Option<&Identity>,
+        payee: &Identity,
+        rules: &MikParams,
+    ) -> Result<Standing, StoreError> {
+        let tables = &self.store.tables;
+        self.store.read(|txn| {
+            if !metadata::has_identities(tables.metadata, txn)? {
+                return Ok(Standing::default());
+            }
+            let tip = metadata::tip(tables.metadata, txn)?;
+            let tip = tip.ok_or(StoreError::MissingTable { table: "metadata" })?;
+            identities::standing(tables, txn, tip.height, rules, miner, payee)
+        })
     }
 
     /// Hash of block 0.

@@ -1,17 +1,18 @@
 //! Changing over to another branch: all of it in one transaction, or nothing.
 
 use dilithion_pow::{CompactTarget, Work};
-use dilithion_wire::{ChainParams, Height};
+use dilithion_wire::{ChainParams, Height, Policy};
 
 use crate::batch::Batch;
 use crate::chainstate::Chainstate;
 use crate::connect::{Connected, Rejected};
 use crate::disconnect::{active_block, check_reachable, disconnect_one};
 use crate::error::StoreError;
+use crate::identities::IdentityBatch;
 use crate::pending::Returned;
 use crate::prune;
 use crate::store::metadata::Tip;
-use crate::validate::Candidate;
+use crate::validate::{Candidate, MinerRules};
 
 /// A change to another branch that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,16 +97,22 @@ impl Chainstate {
         let changed = self.store.try_write(|txn| {
             check_reachable(&tables, txn, fork)?;
             let mut batch = Batch::default();
+            let mut identities = IdentityBatch::default();
             let mut disconnected = Vec::new();
             let mut returned = Returned::new(self.max_pending_bytes);
             let mut tip = start;
             while tip.height > fork {
                 disconnected.push(Connected { height: tip.height, hash: tip.hash });
                 let (below, block) = disconnect_one(&tables, txn, &mut batch, tip)?;
+                self.disconnect_miner(txn, &mut identities, tip.height)?;
                 returned.add(block);
                 tip = below;
             }
-            let mut connection = self.connection(tip, batch);
+            let rules = match self.policy {
+                Policy::Strict => MinerRules::All,
+                Policy::Reference => MinerRules::Attested,
+            };
+            let mut connection = self.connection(txn, tip, batch, identities, rules)?;
             let outcome = connection.connect_all(txn, branch)?;
             if let Some(rejected) = outcome.failure {
                 return Ok(Err(rejected));

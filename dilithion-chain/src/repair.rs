@@ -10,6 +10,7 @@ use crate::batch::Batch;
 use crate::chainstate::{Chainstate, StoreOptions, check_identity};
 use crate::disconnect::{active_block, check_reachable, disconnect_one};
 use crate::error::StoreError;
+use crate::identities;
 use crate::integrity::{self, Depth};
 use crate::messages;
 use crate::store::env::{DATA_FILE, Environment};
@@ -36,7 +37,7 @@ pub struct Repaired {
 impl Chainstate {
     /// Walks all of the store in `dir`, which nobody has open, and if it contradicts itself, cuts the chain back to the
     /// last block up to which everything is sound, in one transaction. Everything stored after that block goes, and the
-    /// UTXO set is built anew from the blocks that stay. A pruned store has no such blocks: it goes back by its undo
+    /// UTXO set and what is known about miners are built anew from the blocks that stay. A pruned store has no such blocks: it goes back by its undo
     /// records, or cannot be repaired. Nothing is pending afterwards.
     ///
     /// Say what was done: blocks that were there are gone.
@@ -74,10 +75,14 @@ impl Chainstate {
                 if params.is_private() {
                     messages::rebuild(&tables, txn, sound)?;
                 }
+                if metadata::has_identities(tables.metadata, txn)? {
+                    identities::fill(&tables, txn, sound)?;
+                }
                 tip
             } else {
                 messages::forget_from(&tables, txn, sound.next())?;
                 go_back(&tables, txn, sound)?;
+                identities::settle(&tables, txn, sound)?;
                 cut(&tables, txn, sound)?
             };
             metadata::put_tip(tables.metadata, txn, &tip)?;

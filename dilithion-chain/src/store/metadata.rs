@@ -13,9 +13,10 @@ use crate::error::StoreError;
 const TABLE: &str = "metadata";
 
 /// Version of the layout that this crate reads and writes.
-pub(crate) const SCHEMA_VERSION: u32 = 2;
-/// The layout before that, which lacks only the mark of what was pruned: it can be read as it is.
-const UNPRUNED_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 3;
+/// The oldest layout that can be read as it is. It lacks the mark of what was pruned, and it and version 2 the databases of
+/// the miners.
+const OLDEST_VERSION: u32 = 1;
 
 /// Height of the tip, eight bytes.
 const LAST_HEIGHT: &[u8] = b"last_height";
@@ -34,6 +35,10 @@ const NEXT_NUMBER: &[u8] = b"next_number";
 
 /// The lowest height whose body is stored, if bodies below it were pruned.
 const LOWEST_BODY: &[u8] = b"lowest_body";
+/// There if miners have identities, and the databases of the miners follow the chain.
+const HAS_IDENTITIES: &[u8] = b"has_identities";
+/// The lowest height that counts for the heat of miners, if it is not as the chain says.
+const WINDOW_FLOOR: &[u8] = b"window_floor";
 
 /// The end of the active chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +80,7 @@ pub(crate) fn put_tip(table: Table, txn: &mut RwTxn, tip: &Tip) -> Result<(), St
 /// Whose chain this is; an error if the layout is not the one this crate knows.
 pub(crate) fn identity(table: Table, txn: &RoTxn) -> Result<Identity, StoreError> {
     let found = u32::from_be_bytes(required(table, txn, SCHEMA)?);
-    if !(UNPRUNED_VERSION..=SCHEMA_VERSION).contains(&found) {
+    if !(OLDEST_VERSION..=SCHEMA_VERSION).contains(&found) {
         return Err(StoreError::Schema { found, supported: SCHEMA_VERSION });
     }
     let genesis = BlockHash::from_bytes(required(table, txn, GENESIS_HASH)?);
@@ -85,7 +90,8 @@ pub(crate) fn identity(table: Table, txn: &RoTxn) -> Result<Identity, StoreError
 
 /// Brings a store of an older layout to the present one, so that no older program takes it for its own.
 pub(crate) fn migrate(table: Table, txn: &mut RwTxn) -> Result<(), StoreError> {
-    put_lowest_body(table, txn, Height::GENESIS)?;
+    let lowest = lowest_body(table, txn)?;
+    put_lowest_body(table, txn, lowest)?;
     table.put(txn, SCHEMA, &SCHEMA_VERSION.to_be_bytes())
 }
 
@@ -114,6 +120,40 @@ pub(crate) fn lowest_body(table: Table, txn: &RoTxn) -> Result<Height, StoreErro
 /// Notes that bodies and undo records below a height are gone.
 pub(crate) fn put_lowest_body(table: Table, txn: &mut RwTxn, height: Height) -> Result<(), StoreError> {
     table.put(txn, LOWEST_BODY, &height.0.to_be_bytes())
+}
+
+/// Whether the databases of the miners follow the chain.
+pub(crate) fn has_identities(table: Table, txn: &RoTxn) -> Result<bool, StoreError> {
+    Ok(table.get(txn, HAS_IDENTITIES)?.is_some())
+}
+
+/// Notes that the databases of the miners follow the chain from now on.
+pub(crate) fn put_has_identities(table: Table, txn: &mut RwTxn) -> Result<(), StoreError> {
+    table.put(txn, HAS_IDENTITIES, &[1])
+}
+
+/// Notes that the databases of the miners do not follow the chain.
+pub(crate) fn delete_has_identities(table: Table, txn: &mut RwTxn) -> Result<(), StoreError> {
+    table.delete(txn, HAS_IDENTITIES).map(drop)
+}
+
+/// The lowest height that counts for the heat of miners, if reorganisations made as in the reference node lost some.
+pub(crate) fn window_floor(table: Table, txn: &RoTxn) -> Result<Option<Height>, StoreError> {
+    let Some(record) = table.get(txn, WINDOW_FLOOR)? else { return Ok(None) };
+    let mut fields = Fields::new(TABLE, record);
+    let height = Height(fields.u32()?);
+    fields.finish()?;
+    Ok(Some(height))
+}
+
+/// Notes which heights are lost to the heat of miners.
+pub(crate) fn put_window_floor(table: Table, txn: &mut RwTxn, height: Height) -> Result<(), StoreError> {
+    table.put(txn, WINDOW_FLOOR, &height.0.to_be_bytes())
+}
+
+/// Notes that miners are known as the chain says.
+pub(crate) fn delete_window_floor(table: Table, txn: &mut RwTxn) -> Result<(), StoreError> {
+    table.delete(txn, WINDOW_FLOOR).map(drop)
 }
 
 /// Hands out the next insertion number.

@@ -8,7 +8,9 @@
 //! | `undo` | insertion number | outputs that the block removed, checksum |
 //! | `heights` | height | insertion number, hash, chain work (active chain only) |
 //! | `utxo` | txid, index | value, height, coinbase flag, script |
-//! | `metadata` | name | tip, genesis, schema version, network, next insertion number, lowest body |
+//! | `identities` | miner | first and last height, key |
+//! | `miners` | height | miner, payee, what undoing it takes (active chain only) |
+//! | `metadata` | name | tip, genesis, schema version, network, next insertion number, lowest body, whether miners have identities |
 //! | `pending` | kind of record, and number, id, output or fee rate | see [`pending`] and [`pending_messages`] |
 //! | `messages` | id of a message | height, message (active chain of private networks only) |
 //!
@@ -25,6 +27,7 @@ pub(crate) mod lock;
 mod map;
 pub(crate) mod messages;
 pub(crate) mod metadata;
+pub(crate) mod miners;
 pub(crate) mod pages;
 pub(crate) mod pending;
 pub(crate) mod pending_messages;

@@ -82,10 +82,26 @@ impl Table {
 }
 
 /// Names of the databases, in the order of the fields of [`Tables`].
-const NAMES: [&str; 9] =
-    ["blocks", "heights", "headers", "undo", "utxo", "index", "metadata", "messages", "pending"];
+const NAMES: [&str; 11] = [
+    "blocks",
+    "heights",
+    "headers",
+    "undo",
+    "utxo",
+    "index",
+    "metadata",
+    "messages",
+    "pending",
+    "identities",
+    "miners",
+];
 /// How many named databases the environment has room for.
-pub(crate) const TABLES: u32 = 9;
+pub(crate) const TABLES: u32 = 11;
+/// What stands in for a database that a store lacks which is only read. It is never looked at: such a store says that it
+/// knows no miners.
+const STAND_IN: &str = "metadata";
+/// Databases that stores of older layouts lack.
+const LATER: [&str; 2] = ["identities", "miners"];
 
 /// Handles of the named databases.
 #[derive(Debug, Clone, Copy)]
@@ -108,6 +124,10 @@ pub(crate) struct Tables {
     pub(crate) messages: Table,
     /// What waits for a block: transactions and messages.
     pub(crate) pending: Table,
+    /// Miner → first and last height, key.
+    pub(crate) identities: Table,
+    /// Height → who made the active chain's block, and what undoing it takes.
+    pub(crate) miners: Table,
 }
 
 impl Tables {
@@ -125,13 +145,16 @@ impl Tables {
         Ok(Self::from_handles(committed(tables)))
     }
 
-    /// Opens the databases of an existing store; none may be missing.
+    /// Opens the databases of an existing store; none may be missing but those that older layouts lack.
     pub(crate) fn open(env: &Env<WithoutTls>) -> Result<Self, StoreError> {
         let txn = env.read_txn()?;
         let tables = env.open_databases_and_commit(txn, |opener, txn| -> Result<_, StoreError> {
             let mut tables = Vec::with_capacity(NAMES.len());
             for name in NAMES {
-                let database = opener.open_database(txn, Some(name))?;
+                let mut database = opener.open_database(txn, Some(name))?;
+                if database.is_none() && LATER.contains(&name) {
+                    database = opener.open_database(txn, Some(STAND_IN))?;
+                }
                 let database = database.ok_or(StoreError::MissingTable { table: name })?;
                 tables.push(database);
             }
@@ -145,8 +168,9 @@ impl Tables {
     fn from_handles(handles: [Database<'static, Bytes, Bytes>; NAMES.len()]) -> Self {
         let mut names = NAMES.into_iter();
         let handles = handles.map(|database| Table { name: names.next().unwrap_or_default(), database });
-        let [blocks, heights, headers, undo, utxo, index, metadata, messages, pending] = handles;
-        Self { blocks, heights, headers, undo, utxo, index, metadata, messages, pending }
+        let [blocks, heights, headers, undo, utxo, index, metadata, messages, pending, identities, miners] =
+            handles;
+        Self { blocks, heights, headers, undo, utxo, index, metadata, messages, pending, identities, miners }
     }
 }
 

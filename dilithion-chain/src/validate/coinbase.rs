@@ -1,6 +1,6 @@
 //! What a block's first transaction may claim, and what it must pay.
 
-use dilithion_wire::{Amount, Block, DevFundParams, Transaction};
+use dilithion_wire::{Amount, Block, ChainParams, DevFundParams, Height, Transaction};
 
 use super::script::paid_key_hash;
 use super::{BlockError, Context, StructureError, sum_in_range};
@@ -24,23 +24,28 @@ pub(super) fn check_claim(block: &Block, fees: Amount, context: &Context<'_>) ->
 /// Checks that the coinbase pays the development fund and the developers' reward, on networks that have them. Every output
 /// to one of them must be large enough by itself.
 pub(super) fn check_dev_fund(block: &Block, context: &Context<'_>) -> Result<(), BlockError> {
-    let Some(rules) = context.params.dev_fund.as_ref().filter(|rules| context.height >= rules.height) else {
-        return Ok(());
-    };
+    let Some(outputs) = dev_fund_outputs(context.params, context.height) else { return Ok(()) };
     let coinbase = first(block)?;
-    let (fund, reward) = shares(rules, context.params.subsidy(context.height));
-    for (payee, required) in [(&rules.fund_hash160, fund), (&rules.reward_hash160, reward)] {
+    for (payee, required) in &outputs {
         let paid = coinbase
             .outputs
             .iter()
             .filter(|output| paid_key_hash(&output.script_pubkey) == Some(payee))
             .map(|output| output.value)
             .min();
-        if coinbase.outputs.len() < DEV_FUND_OUTPUTS || paid.is_none_or(|paid| paid < required) {
-            return Err(BlockError::DevFund { payee: *payee, required, paid });
+        if coinbase.outputs.len() < DEV_FUND_OUTPUTS || paid.is_none_or(|paid| paid < *required) {
+            return Err(BlockError::DevFund { payee: *payee, required: *required, paid });
         }
     }
     Ok(())
+}
+
+/// Whom the coinbase of a height has to pay for the development, by key hash, and how much each at least; `None` on networks
+/// and at heights where there is no such rule.
+pub(crate) fn dev_fund_outputs(params: &ChainParams, height: Height) -> Option<[([u8; 20], Amount); 2]> {
+    let rules = params.dev_fund.as_ref().filter(|rules| height >= rules.height)?;
+    let (fund, reward) = shares(rules, params.subsidy(height));
+    Some([(rules.fund_hash160, fund), (rules.reward_hash160, reward)])
 }
 
 /// What fund and reward get of a subsidy.

@@ -2,7 +2,7 @@
 
 use dilithion_wire::{Amount, BlockHash, Height, MerkleRoot, OutPoint, Txid};
 
-use super::TransactionError;
+use super::{MinerError, TransactionError};
 
 /// The rule that a block breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -112,6 +112,9 @@ pub enum BlockError {
         /// The smallest output to it.
         paid: Option<Amount>,
     },
+    /// The block breaks a rule about who may make it.
+    #[error(transparent)]
+    Miner(#[from] MinerError),
     /// The coinbase creates more than subsidy and fees.
     #[error("the coinbase claims {claimed}, allowed are {allowed}")]
     CoinbaseClaim {
@@ -145,6 +148,7 @@ impl BlockError {
             Self::InputsBelowOutputs { .. } => "bad-txns-in-belowout",
             Self::Transaction { error, .. } => error.reject_reason(),
             Self::DevFund { .. } => "bad-cb-devfund",
+            Self::Miner(error) => error.reject_reason(),
             Self::CoinbaseClaim { .. } => "bad-cb-amount",
             Self::Overwrite { .. } => "bad-txns-BIP30",
         }

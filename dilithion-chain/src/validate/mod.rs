@@ -7,7 +7,10 @@
 //!   maturity, values, fees and the coinbase's claim;
 //! * the [`ScriptCheck`]s that it leaves need neither, only processors: they run on all of them, for many blocks at once.
 //!
-//! [`validate_block`] is all three. How much is enforced depends on the height ([`Level`]) and on the [`Policy`];
+//! On networks whose miners have identities [`check_miner`] comes on top: it needs what the chain says about the miner, and
+//! leaves a [`MinerCheck`] of signatures to run anywhere.
+//!
+//! [`validate_block`] is the first three. How much is enforced depends on the height ([`Level`]) and on the [`Policy`];
 //! `docs/validation.md` lists every rule with its error, its policy and its test. Not checked here: that a hash is the
 //! proof-of-work hash of its header and meets its target, the expected `bits`, and block times (the header pipeline proves
 //! them before a block gets here). Rules of any transaction belong into `transaction`, of what a block spends into
@@ -16,6 +19,8 @@
 mod coinbase;
 mod context;
 mod error;
+mod miner;
+mod miner_error;
 pub mod script;
 mod scripts;
 mod spends;
@@ -25,9 +30,12 @@ mod transaction_error;
 
 use dilithion_wire::{Amount, Block, BlockHash, ChainParams, Height, Transaction, TxOut, Txid};
 
+pub(crate) use coinbase::dev_fund_outputs;
 pub use context::{Context, Level};
 pub use dilithion_wire::Policy;
 pub use error::{BlockError, StructureError};
+pub use miner::{MinerCheck, MinerRules, check_miner};
+pub use miner_error::MinerError;
 pub(crate) use scripts::remember_scripts;
 pub use scripts::{ScriptCheck, check_scripts, run_script_checks};
 pub use spends::Spent;
@@ -51,7 +59,7 @@ pub struct Candidate {
     pub block: Block,
 }
 
-/// Checks a block against its parent and the state just before it, and returns the fees of its transactions
+/// Checks a block against its parent and the state just before it, but for who made it ([`check_miner`]), and returns the fees of its transactions
 /// (`None` where values are not looked at). Signatures in `known` are not verified again.
 ///
 /// # Errors

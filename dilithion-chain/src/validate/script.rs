@@ -1,5 +1,6 @@
 //! Scripts: paying to a key hash, and proving that the key is one's own (spec: consensus §9).
 
+use bytes::Bytes;
 use dilithion_wire::{TransactionParams, sha3_256d};
 
 use super::ScriptError;
@@ -57,6 +58,20 @@ impl<'a> Proof<'a> {
         hash.copy_from_slice(&sha3_256d(self.public_key)[..KEY_HASH_BYTES]);
         hash
     }
+}
+
+/// The output script that pays to a key hash.
+#[must_use]
+pub fn pay_to_key_hash(hash: &[u8; KEY_HASH_BYTES]) -> Bytes {
+    [&KEY_HASH_PREFIX[..], hash, &KEY_HASH_SUFFIX].concat().into()
+}
+
+/// The output script that pays to the owner of a key.
+#[must_use]
+pub fn key_hash_script(public_key: &[u8; PUBLIC_KEY_BYTES]) -> Bytes {
+    let mut hash = [0; KEY_HASH_BYTES];
+    hash.copy_from_slice(&sha3_256d(public_key)[..KEY_HASH_BYTES]);
+    pay_to_key_hash(&hash)
 }
 
 /// The key hash that an output script pays to, if it pays to one.
