@@ -106,7 +106,7 @@ fn killed_at_any_instant_the_store_is_whole() {
 
 /// Kills a process after it reported so many commits, a little later. Returns the last tip it reported, and the tip that
 /// it was going for, if it had begun.
-fn run_and_kill(name: &str, dir: &Path, commits: u32, spins: u32) -> (String, Option<String>) {
+pub(crate) fn run_and_kill(name: &str, dir: &Path, commits: u32, spins: u32) -> (String, Option<String>) {
     let mut child = processes::spawn(name, dir);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let (mut tip, mut next) = (None, None);
@@ -145,7 +145,7 @@ fn announced(chain: &mut Chainstate, target: BlockHash, work: impl FnOnce(&mut C
     processes::say(&format!("tip {target}"));
 }
 
-fn connect(chain: &mut Chainstate, blocks: &[Candidate], batch: usize) {
+pub(crate) fn connect(chain: &mut Chainstate, blocks: &[Candidate], batch: usize) {
     let from = usize::try_from(chain.tip().height.0).unwrap();
     for slice in blocks[from..].chunks(batch) {
         announced(chain, slice.last().unwrap().hash, |chain| {
@@ -154,7 +154,7 @@ fn connect(chain: &mut Chainstate, blocks: &[Candidate], batch: usize) {
     }
 }
 
-fn back_to(chain: &mut Chainstate, blocks: &[Candidate], height: usize) {
+pub(crate) fn back_to(chain: &mut Chainstate, blocks: &[Candidate], height: usize) {
     let target = height.checked_sub(1).map_or(chain.params().genesis.hash, |last| blocks[last].hash);
     announced(chain, target, |chain| {
         chain.disconnect_to(Height(height.try_into().unwrap())).unwrap();

@@ -17,7 +17,7 @@ use crate::fixture::{FEE, Fixture};
 use crate::messages::{block_with, message, waiting};
 use crate::recorded::{self, digest_at};
 use crate::signer::signed;
-use crate::{import, open, small};
+use crate::{import, mainnet, open, small};
 
 /// Everything in the files that can be read through a handle: what an operation that failed must not change.
 fn state(chain: &Chainstate) -> String {
@@ -35,6 +35,10 @@ fn state(chain: &Chainstate) -> String {
     state.push_str(&format!("\n{:?}", reader.pending_stats().unwrap()));
     state.push_str(&format!("\n{:?}", reader.pending_messages(MessageRoom::UNBOUNDED).unwrap()));
     state.push_str(&format!("\n{:?}", reader.pending_message_stats().unwrap()));
+    for (identity, miner) in reader.miners().unwrap() {
+        let known = (miner.first_seen, miner.last_mined, miner.public_key.is_some());
+        state.push_str(&format!("\n{identity} {known:?}"));
+    }
     state
 }
 
@@ -100,6 +104,24 @@ fn a_reorg_is_all_or_nothing() {
     });
     assert!(failures > 15 * 2 + 16 * 6, "only {failures}");
     assert_eq!(chain.tip().hash, branch[15].hash);
+}
+
+/// Where miners have identities, what is known about them is part of it.
+#[test]
+fn miners_change_with_the_chain_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let blocks: Vec<Candidate> = mainnet::recorded()[1..=60].iter().map(|(block, _)| block.clone()).collect();
+    let mut chain = open(dir.path(), &mainnet::params());
+    import(&mut chain, &blocks[..48], 48);
+    let connected = every_change_fails_once(&mut chain, |chain| {
+        chain.connect(&blocks[48..]).map(|outcome| assert_eq!(outcome.failure, None))
+    });
+    assert!(connected > 12 * 7, "only {connected}");
+    let miners = chain.reader().miners().unwrap();
+    let disconnected = every_change_fails_once(&mut chain, |chain| chain.disconnect_to(Height(48)).map(drop));
+    assert!(disconnected > 12 * 3, "only {disconnected}");
+    import(&mut chain, &blocks[48..], 1);
+    assert_eq!(chain.reader().miners().unwrap(), miners);
 }
 
 #[test]

@@ -13,9 +13,17 @@ mod growth;
 #[cfg(unix)]
 mod hostile;
 mod import;
+mod mainnet;
+mod mainnet_chain;
+mod mainnet_vectors;
 mod messages;
 mod messages_model;
 mod messages_race;
+mod miner_crash;
+mod miner_model;
+mod miner_policy;
+mod miner_rules;
+mod miners;
 mod model;
 mod orphans;
 mod pending;
