@@ -1,6 +1,7 @@
 //! What the fuzz targets check.
 
 use bytes::{Bytes, BytesMut};
+use dilithion_chain::mik::{Section, SectionKind};
 use dilithion_wire::{
     BlockTxn, ChainParams, Command, CompactBlock, DataMessage, Decode, Limits, Magic, Message, MessageCodec,
     PartialBlock, RawMessage, Transaction, TxOut,
@@ -130,4 +131,85 @@ pub fn chain_file(data: &[u8]) {
         assert!(params.consensus.retarget_interval > 0);
         assert!(!params.genesis_block().transactions.is_empty());
     }
+}
+
+/// The script of a coinbase, as it is and with a marker of a section put in front: what is found is what reading byte by
+/// byte finds, and lies within the script.
+pub fn mik(data: &[u8]) {
+    section(data);
+    if let Some((kind, rest)) = data.split_first() {
+        // Filled up, so that a short input reaches what stands behind a signature.
+        let filler = if kind & 4 == 0 { 0 } else { 1952 + 3309 };
+        section(&[&[0xdf, 1 + kind % 2][..], &vec![*kind; filler], rest].concat());
+    }
+}
+
+fn section(script: &[u8]) {
+    let found = Section::parse(script);
+    let expected = by_hand(script);
+    assert_eq!(found.is_some(), expected.is_some());
+    let (Some(found), Some(expected)) = (found, expected) else { return };
+    assert_eq!(&found.signature[..], &script[expected.signature..][..3309]);
+    assert!(script.as_ptr_range().contains(&found.signature.as_ptr()));
+    assert_eq!(found.dna.map(|dna| &dna[..]), expected.dna.map(|at| &script[at..][..32]));
+    match found.kind {
+        SectionKind::Registration { public_key, nonce, attestations } => {
+            assert_eq!((nonce, attestations.len()), (expected.nonce, expected.attestations));
+            assert_eq!(&public_key[..], &script[expected.signature - 1952..][..1952]);
+            assert_eq!(attestations.iter().count(), attestations.len());
+        }
+        SectionKind::Reference { identity } => {
+            assert_eq!(&identity.as_bytes()[..], &script[expected.signature - 20..][..20]);
+        }
+    }
+}
+
+/// Where the parts of a section are.
+struct Parts {
+    signature: usize,
+    nonce: u64,
+    dna: Option<usize>,
+    attestations: usize,
+}
+
+/// The rules as they are written down, by index (spec: consensus §13.2).
+fn by_hand(script: &[u8]) -> Option<Parts> {
+    let at = |index: usize| script.get(index).copied();
+    if script.len() < 3331 {
+        return None;
+    }
+    let mut index = if (1..=4).contains(&script[0]) { usize::from(script[0]) + 1 } else { 0 };
+    let registration = loop {
+        if at(index)? == 0xdf {
+            match at(index + 1)? {
+                1 => break true,
+                2 => break false,
+                _ => index += 1,
+            }
+        }
+        index += 1;
+    };
+    let signature = index + 2 + if registration { 1952 } else { 20 };
+    let mut next = signature + 3309;
+    if next > script.len() {
+        return None;
+    }
+    let mut nonce = 0;
+    if registration && next + 8 <= script.len() {
+        nonce = (0..8).fold(0, |nonce, byte| nonce | u64::from(script[next + byte]) << (8 * byte));
+        next += 8;
+    }
+    let mut dna = None;
+    if at(next) == Some(0xdd) && next + 33 <= script.len() {
+        dna = Some(next + 1);
+        next += 33;
+    }
+    let mut attestations = 0;
+    if registration && at(next) == Some(0xda) {
+        let count = usize::from(at(next + 1).unwrap_or(0));
+        if next + 2 + count * 3314 <= script.len() {
+            attestations = count;
+        }
+    }
+    Some(Parts { signature, nonce, dna, attestations })
 }

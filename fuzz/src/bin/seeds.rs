@@ -57,6 +57,9 @@ fn seed(corpus: &Path, name: &str, frame: &[u8]) -> Result<(), Box<dyn Error>> {
             write(corpus, "blocktxn", name, &hash_and_transactions)?;
             write(corpus, "block", name, payload)?;
             write(corpus, "compact_round_trip", name, &[&[0b10, 0], payload].concat())?;
+            // The script of the coinbase begins somewhere behind the header and the null input.
+            let script = payload.get(130..).unwrap_or_default();
+            write(corpus, "mik", name, script)?;
             payload.get(82..).map_or(Ok(()), |transaction| write(corpus, "tx", name, transaction))
         }
         _ if payload.is_empty() => Ok(()),
