@@ -9,6 +9,7 @@
 //! | [`relay`] | relay of transactions: events in, actions out, no IO |
 //! | [`stage`] | the engine thread that drives the coordinator, and the validator thread that owns the store |
 //! | [`node`] | puts these together: [`Node::start`] |
+//! | [`event`] | what happens in a node, and who is told |
 //! | [`mod@import`], [`records`] | files of block records |
 //! | [`probe`] | measures how fast a node answers |
 //! | [`demo`] | three nodes on loopback |
@@ -20,6 +21,7 @@
 pub mod cli;
 pub mod clock;
 pub mod demo;
+pub mod event;
 pub mod import;
 pub mod json;
 pub mod net;

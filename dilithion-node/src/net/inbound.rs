@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Admission, ConnectionManager, Host, Purpose, Refusal};
+use crate::event::NodeEvent;
 
 /// Pause after a failed `accept`, which mostly means that file descriptors ran out.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -42,6 +43,8 @@ impl ConnectionManager {
                 self.disconnect(id);
             }
             Err(refusal) => {
+                let event = NodeEvent::PeerRefused { address: address.ip(), reason: refusal.to_string() };
+                self.shared.events.on(&event);
                 tracing::debug!("[P2P] Refused {address}: {refusal}");
                 return;
             }

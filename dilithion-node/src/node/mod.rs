@@ -16,6 +16,7 @@ pub use self::config::{CHAINSTATE_FOLDER, HASH_NICENESS, NodeConfig, NodeError};
 use self::parts::check_genesis;
 pub use self::parts::{load_headers, open_chainstate, randomx};
 use crate::clock::{Clock, SystemClock};
+use crate::event::{Events, NodeEvent, Reporter};
 use crate::net::{ConnectionManager, NetParts, PeerSnapshot};
 use crate::random::random_u64;
 use crate::relay::TxRelay;
@@ -31,6 +32,7 @@ pub struct Node {
     pool: Arc<PowPool<HashToken>>,
     store: ChainReader,
     listening: Option<SocketAddr>,
+    events: Arc<dyn Events>,
 }
 
 impl std::fmt::Debug for Node {
@@ -109,7 +111,7 @@ impl Node {
         // First, so that losing all peers on the way out is no event.
         self.engine.interrupt();
         self.connections.stop().await;
-        let Self { engine, pool, .. } = self;
+        let Self { engine, pool, events, .. } = self;
         let joined = tokio::task::spawn_blocking(move || {
             engine.stop();
             drop(pool);
@@ -117,6 +119,7 @@ impl Node {
         if joined.await.is_err() {
             tracing::error!("shutdown was interrupted");
         }
+        events.on(&NodeEvent::NodeStop);
         tracing::info!("Shutdown complete");
     }
 }
@@ -177,7 +180,10 @@ impl Prepared {
         })?;
         let pool = Arc::new(pool);
         let store = chain.reader();
-        let tip_height = Arc::new(AtomicU32::new(chain.tip().height.0));
+        let tip = chain.tip().height;
+        let tip_height = Arc::new(AtomicU32::new(tip.0));
+        let events = config.events;
+        let reporter = Reporter::new(Arc::clone(&events), &config.params, tip);
         let address = config.net.listen;
         let connections = Arc::new(ConnectionManager::new(NetParts {
             params: Arc::clone(&config.params),
@@ -188,8 +194,11 @@ impl Prepared {
             store: store.clone(),
             tip_height: Arc::clone(&tip_height),
             dialer: config.dialer,
+            events: Arc::clone(&events),
         }));
         let limits = config.params.limits;
+        events.on(&NodeEvent::NodeStart { network: config.params.name.clone(), height: tip });
+        events.on(&NodeEvent::IntegrityVerified { height: tip });
         let validator = ValidatorThread::spawn(chain, limits, Arc::clone(&clock), handle.clone())
             .map_err(NodeError::Thread)?;
         let parts = EngineParts {
@@ -200,10 +209,11 @@ impl Prepared {
             pool: Arc::clone(&pool),
             validator,
             tip_height,
+            reporter,
         };
         let engine = Engine::spawn(parts, handle, inputs).map_err(NodeError::Thread)?;
         match connections.start().await {
-            Ok(listening) => Ok(Node { connections, engine, pool, store, listening }),
+            Ok(listening) => Ok(Node { connections, engine, pool, store, listening, events }),
             Err(source) => {
                 engine.stop();
                 Err(NodeError::Listen { address: address.unwrap_or(([0, 0, 0, 0], 0).into()), source })

@@ -1,0 +1,187 @@
+//! Tells what the engine sees as [`NodeEvent`]s.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dilithion_wire::{ChainParams, Height};
+
+use super::{Events, NodeEvent};
+use crate::sync::{Action, Event, IbdState};
+
+/// Stands between the engine and [`Events`], and finds the facts that take more than one look: the end of a sync, and
+/// checkpoints.
+pub(crate) struct Reporter {
+    events: Arc<dyn Events>,
+    /// Heights of checkpoints that the chain has not reached, ascending.
+    checkpoints: VecDeque<Height>,
+    state: IbdState,
+    tip: Height,
+    /// The sync under way.
+    episode: Option<Episode>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Episode {
+    began: Duration,
+    blocks: u32,
+}
+
+impl Reporter {
+    /// A reporter for a chain that ends at `tip`.
+    pub(crate) fn new(events: Arc<dyn Events>, params: &ChainParams, tip: Height) -> Self {
+        let mut checkpoints: Vec<Height> =
+            params.checkpoints.iter().map(|checkpoint| checkpoint.height).filter(|at| *at > tip).collect();
+        checkpoints.sort_unstable();
+        Self { events, checkpoints: checkpoints.into(), state: IbdState::Idle, tip, episode: None }
+    }
+
+    /// Who is told.
+    pub(crate) fn events(&self) -> &dyn Events {
+        &*self.events
+    }
+
+    /// An event that the coordinator is about to be told.
+    pub(crate) fn on_event(&mut self, event: &Event) {
+        match event {
+            Event::BlocksConnected { blocks } => self.on_connected(blocks.clone()),
+            Event::Disconnected { tip, blocks } => {
+                self.tip = tip.0;
+                self.events.on(&NodeEvent::BlocksDisconnected { blocks: blocks.clone(), tip: *tip });
+            }
+            Event::BlockRejected { height, hash, peer, reason, .. } => {
+                self.events.on(&NodeEvent::BlockRejected {
+                    height: *height,
+                    hash: *hash,
+                    peer: *peer,
+                    reason: reason.clone(),
+                });
+            }
+            Event::StoreFailed { reason } | Event::HashFailed { reason } => {
+                self.events.on(&NodeEvent::Error { reason: reason.clone() });
+            }
+            _ => {}
+        }
+    }
+
+    /// An action that the coordinator asks for; tells whether it is a transition.
+    pub(crate) fn on_action(
+        &mut self,
+        action: &Action,
+        tip: (Height, dilithion_wire::BlockHash),
+        now: Duration,
+    ) -> bool {
+        match action {
+            Action::ForkDetected { height } => {
+                self.events.on(&NodeEvent::ForkDetected { height: *height });
+                false
+            }
+            Action::StateChanged { from, to } => {
+                let (from, to) = (*from, *to);
+                self.state = to;
+                self.events.on(&NodeEvent::StateTransition { from, to, height: tip.0 });
+                self.follow_episode(to, tip, now);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn on_connected(&mut self, blocks: Vec<(Height, dilithion_wire::BlockHash)>) {
+        let Some((last, _)) = blocks.last().copied() else { return };
+        if let Some(episode) = &mut self.episode {
+            episode.blocks = episode.blocks.saturating_add(u32::try_from(blocks.len()).unwrap_or(u32::MAX));
+        }
+        self.tip = last;
+        let in_sync = self.state == IbdState::Complete;
+        self.events.on(&NodeEvent::BlocksConnected { blocks, in_sync });
+        while let Some(height) = self.checkpoints.front().copied().filter(|height| *height <= self.tip) {
+            self.checkpoints.pop_front();
+            self.events.on(&NodeEvent::CheckpointPassed { height });
+        }
+    }
+
+    /// A sync begins when the node leaves `IDLE` or `COMPLETE`, and ends with `COMPLETE`.
+    fn follow_episode(&mut self, to: IbdState, tip: (Height, dilithion_wire::BlockHash), now: Duration) {
+        if to != IbdState::Complete {
+            self.episode.get_or_insert(Episode { began: now, blocks: 0 });
+        } else if let Some(Episode { began, blocks }) = self.episode.take() {
+            let (height, hash) = tip;
+            let took = now.saturating_sub(began);
+            self.events.on(&NodeEvent::SyncComplete { height, hash, blocks, took });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use dilithion_wire::BlockHash;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<NodeEvent>>);
+
+    impl Events for Heard {
+        fn on(&self, event: &NodeEvent) {
+            self.0.lock().unwrap().push(event.clone());
+        }
+    }
+
+    const TIP: (Height, BlockHash) = (Height(2), BlockHash::from_bytes([2; 32]));
+
+    fn reporter(tip: Height) -> (Reporter, Arc<Heard>) {
+        let heard = Arc::new(Heard::default());
+        let params = ChainParams::testnet();
+        (Reporter::new(Arc::clone(&heard) as _, &params, tip), heard)
+    }
+
+    fn names(heard: &Heard) -> Vec<&'static str> {
+        heard.0.lock().unwrap().iter().map(NodeEvent::name).collect()
+    }
+
+    #[test]
+    fn a_sync_is_told_from_its_first_transition_to_its_end() {
+        let (mut reporter, heard) = reporter(Height(0));
+        let path = [IbdState::Idle, IbdState::Connecting, IbdState::HeadersSync, IbdState::BlocksDownload];
+        for (second, pair) in (1..).zip(path.windows(2)) {
+            let action = Action::StateChanged { from: pair[0], to: pair[1] };
+            assert!(reporter.on_action(&action, TIP, Duration::from_secs(second)));
+        }
+        reporter.on_event(&Event::BlocksConnected { blocks: vec![(Height(1), BlockHash::default()), TIP] });
+        let done = Action::StateChanged { from: IbdState::BlocksDownload, to: IbdState::Complete };
+        reporter.on_action(&done, TIP, Duration::from_secs(9));
+        let transitions = ["state_transition"; 3];
+        let end = ["block_connected", "state_transition", "sync_complete"];
+        assert_eq!(names(&heard), [transitions, end].concat());
+        let last = heard.0.lock().unwrap().pop();
+        let took = Duration::from_secs(8);
+        let (height, hash) = TIP;
+        assert_eq!(last, Some(NodeEvent::SyncComplete { height, hash, blocks: 2, took }));
+    }
+
+    #[test]
+    fn checkpoints_are_told_once_when_the_chain_reaches_them() {
+        let first =
+            ChainParams::testnet().checkpoints.iter().map(|checkpoint| checkpoint.height).min().unwrap();
+        let (mut reporter, heard) = reporter(first.prev().unwrap());
+        let blocks = vec![(first, BlockHash::default()), (first.next(), BlockHash::default())];
+        reporter.on_event(&Event::BlocksConnected { blocks });
+        assert_eq!(names(&heard), ["block_connected", "checkpoint_passed"]);
+        reporter
+            .on_event(&Event::BlocksConnected { blocks: vec![(first.next().next(), BlockHash::default())] });
+        assert_eq!(names(&heard).len(), 3);
+    }
+
+    #[test]
+    fn failures_forks_and_refusals_are_told() {
+        let (mut reporter, heard) = reporter(Height(0));
+        reporter.on_event(&Event::StoreFailed { reason: "disk full".to_owned() });
+        reporter.on_action(&Action::ForkDetected { height: Height(1) }, TIP, Duration::ZERO);
+        reporter.on_event(&Event::Disconnected { tip: TIP, blocks: vec![(Height(3), BlockHash::default())] });
+        reporter.on_event(&Event::Tick);
+        assert_eq!(names(&heard), ["error", "fork_detected", "block_disconnected"]);
+    }
+}
