@@ -15,6 +15,7 @@
 //! | [`demo`] | three nodes on loopback |
 //! | [`json`] | blocks, transactions and messages as JSON |
 //! | [`sim`] | whole networks of coordinators in virtual time, to hunt for bugs |
+//! | [`redact`] | keeps secrets out of logs and files |
 //! | [`cli`] | the command line |
 //! | [`clock`], [`random`] | the only places that read a clock, or draw a number |
 
@@ -30,6 +31,7 @@ pub mod probe;
 pub mod random;
 pub mod records;
 pub mod relay;
+pub mod redact;
 pub mod sim;
 pub mod stage;
 pub mod sync;
