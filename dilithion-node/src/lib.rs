@@ -15,6 +15,11 @@
 //! | [`demo`] | three nodes on loopback |
 //! | [`json`] | blocks, transactions and messages as JSON |
 //! | [`sim`] | whole networks of coordinators in virtual time, to hunt for bugs |
+//! | [`journal`] | what the node did, in a chain of records |
+//! | [`status_file`] | where the node stands, in `state.json` |
+//! | [`hook`] | programs that the operator has the node run |
+//! | [`usage`], [`limits`] | what the process uses, and may use |
+//! | [`durable`] | files that survive a crash |
 //! | [`redact`] | keeps secrets out of logs and files |
 //! | [`cli`] | the command line |
 //! | [`clock`], [`random`] | the only places that read a clock, or draw a number |
@@ -22,9 +27,13 @@
 pub mod cli;
 pub mod clock;
 pub mod demo;
+pub mod durable;
 pub mod event;
+pub mod hook;
 pub mod import;
+pub mod journal;
 pub mod json;
+pub mod limits;
 pub mod net;
 pub mod node;
 pub mod probe;
@@ -34,6 +43,8 @@ pub mod relay;
 pub mod redact;
 pub mod sim;
 pub mod stage;
+pub mod status_file;
 pub mod sync;
+pub mod usage;
 
 pub use node::{Node, NodeConfig, NodeError};
