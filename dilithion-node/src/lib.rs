@@ -15,6 +15,7 @@
 //! | [`demo`] | three nodes on loopback |
 //! | [`json`] | blocks, transactions and messages as JSON |
 //! | [`sim`] | whole networks of coordinators in virtual time, to hunt for bugs |
+//! | [`observer`] | writes down what happens, for operators |
 //! | [`journal`] | what the node did, in a chain of records |
 //! | [`status_file`] | where the node stands, in `state.json` |
 //! | [`hook`] | programs that the operator has the node run |
@@ -36,6 +37,7 @@ pub mod json;
 pub mod limits;
 pub mod net;
 pub mod node;
+pub mod observer;
 pub mod probe;
 pub mod random;
 pub mod records;

@@ -115,11 +115,12 @@ impl Node {
         let joined = tokio::task::spawn_blocking(move || {
             engine.stop();
             drop(pool);
+            // Whoever listens may wait for a disk, or a hook.
+            events.on(&NodeEvent::NodeStop);
         });
         if joined.await.is_err() {
             tracing::error!("shutdown was interrupted");
         }
-        events.on(&NodeEvent::NodeStop);
         tracing::info!("Shutdown complete");
     }
 }
