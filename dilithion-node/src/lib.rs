@@ -20,6 +20,8 @@
 //! | [`status_file`] | where the node stands, in `state.json` |
 //! | [`hook`] | programs that the operator has the node run |
 //! | [`usage`], [`limits`] | what the process uses, and may use |
+//! | [`fanout`] | one question to several peers at once |
+//! | [`daemon`] | one node a data directory, and in the background |
 //! | [`durable`] | files that survive a crash |
 //! | [`redact`] | keeps secrets out of logs and files |
 //! | [`cli`] | the command line |
@@ -27,9 +29,11 @@
 
 pub mod cli;
 pub mod clock;
+pub mod daemon;
 pub mod demo;
 pub mod durable;
 pub mod event;
+pub mod fanout;
 pub mod hook;
 pub mod import;
 pub mod journal;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use dilithion_pow::PowStats;
 use dilithion_wire::{BlockHash, Height, PeerId};
 
-pub(crate) use self::reporter::Reporter;
+pub use self::reporter::Reporter;
 use crate::sync::{IbdState, SyncStatus};
 
 /// A fact about the node.
@@ -106,7 +106,7 @@ pub enum NodeEvent {
         /// What it did.
         reason: String,
     },
-    /// Somebody who wanted to connect was turned away.
+    /// Somebody who wanted to connect was turned away, or had to make room for somebody else.
     PeerRefused {
         /// The host.
         address: IpAddr,

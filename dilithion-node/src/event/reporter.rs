@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dilithion_wire::{ChainParams, Height};
+use dilithion_wire::{BlockHash, ChainParams, Height};
 
 use super::{Events, NodeEvent};
 use crate::sync::{Action, Event, IbdState};
 
-/// Stands between the engine and [`Events`], and finds the facts that take more than one look: the end of a sync, and
-/// checkpoints.
-pub(crate) struct Reporter {
+/// Stands between whoever drives a [`Coordinator`](crate::sync::Coordinator), in a node the engine, and [`Events`]. It finds
+/// the facts that take more than one look: the end of a sync, and checkpoints.
+pub struct Reporter {
     events: Arc<dyn Events>,
     /// Heights of checkpoints that the chain has not reached, ascending.
     checkpoints: VecDeque<Height>,
@@ -19,6 +19,12 @@ pub(crate) struct Reporter {
     tip: Height,
     /// The sync under way.
     episode: Option<Episode>,
+}
+
+impl std::fmt::Debug for Reporter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reporter").field("state", &self.state).field("tip", &self.tip).finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +35,8 @@ struct Episode {
 
 impl Reporter {
     /// A reporter for a chain that ends at `tip`.
-    pub(crate) fn new(events: Arc<dyn Events>, params: &ChainParams, tip: Height) -> Self {
+    #[must_use]
+    pub fn new(events: Arc<dyn Events>, params: &ChainParams, tip: Height) -> Self {
         let mut checkpoints: Vec<Height> =
             params.checkpoints.iter().map(|checkpoint| checkpoint.height).filter(|at| *at > tip).collect();
         checkpoints.sort_unstable();
@@ -37,12 +44,13 @@ impl Reporter {
     }
 
     /// Who is told.
-    pub(crate) fn events(&self) -> &dyn Events {
+    #[must_use]
+    pub fn events(&self) -> &dyn Events {
         &*self.events
     }
 
     /// An event that the coordinator is about to be told.
-    pub(crate) fn on_event(&mut self, event: &Event) {
+    pub fn on_event(&mut self, event: &Event) {
         match event {
             Event::BlocksConnected { blocks } => self.on_connected(blocks.clone()),
             Event::Disconnected { tip, blocks } => {
@@ -64,13 +72,8 @@ impl Reporter {
         }
     }
 
-    /// An action that the coordinator asks for; tells whether it is a transition.
-    pub(crate) fn on_action(
-        &mut self,
-        action: &Action,
-        tip: (Height, dilithion_wire::BlockHash),
-        now: Duration,
-    ) -> bool {
+    /// An action that the coordinator asks for, its tip, and the time; tells whether it is a transition.
+    pub fn on_action(&mut self, action: &Action, tip: (Height, BlockHash), now: Duration) -> bool {
         match action {
             Action::ForkDetected { height } => {
                 self.events.on(&NodeEvent::ForkDetected { height: *height });
@@ -87,7 +90,7 @@ impl Reporter {
         }
     }
 
-    fn on_connected(&mut self, blocks: Vec<(Height, dilithion_wire::BlockHash)>) {
+    fn on_connected(&mut self, blocks: Vec<(Height, BlockHash)>) {
         let Some((last, _)) = blocks.last().copied() else { return };
         if let Some(episode) = &mut self.episode {
             episode.blocks = episode.blocks.saturating_add(u32::try_from(blocks.len()).unwrap_or(u32::MAX));
@@ -102,7 +105,7 @@ impl Reporter {
     }
 
     /// A sync begins when the node leaves `IDLE` or `COMPLETE`, and ends with `COMPLETE`.
-    fn follow_episode(&mut self, to: IbdState, tip: (Height, dilithion_wire::BlockHash), now: Duration) {
+    fn follow_episode(&mut self, to: IbdState, tip: (Height, BlockHash), now: Duration) {
         if to != IbdState::Complete {
             self.episode.get_or_insert(Episode { began: now, blocks: 0 });
         } else if let Some(Episode { began, blocks }) = self.episode.take() {
@@ -116,8 +119,6 @@ impl Reporter {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
-
-    use dilithion_wire::BlockHash;
 
     use super::*;
 

@@ -40,6 +40,10 @@ impl ConnectionManager {
             Ok(Admission::Free) => {}
             Ok(Admission::InPlaceOf(id)) => {
                 tracing::info!("[P2P] Disconnecting peer {id}: its slot is given to {address}");
+                if let Some(peer) = self.shared.peers.get(id) {
+                    let reason = "their slots are given to others".to_owned();
+                    self.shared.events.on(&NodeEvent::PeerRefused { address: peer.address.ip(), reason });
+                }
                 self.disconnect(id);
             }
             Err(refusal) => {

@@ -28,7 +28,7 @@ use self::entries::stage_of;
 use self::recorder::Recorder;
 use crate::clock::{Clock, UtcTime};
 use crate::event::{Events, NodeEvent};
-use crate::hook::{HookKind, HookWorker, Hooks};
+use crate::hook::{HookEdge, HookKind, HookReport, HookWorker, Hooks};
 use crate::journal::{JOURNAL_FILE, Journal, JournalError, JournalOptions};
 use crate::status_file::{RunStatus, STATUS_FILE, Snapshot, StatusWriter};
 use crate::sync::{IbdState, SyncStatus};
@@ -130,6 +130,11 @@ impl Observer {
         snapshot
     }
 
+    /// Writes down the end of a hook that did not run on the observer's own thread, as the startup gate.
+    pub fn on_hook(&self, report: HookReport) {
+        HookEdge::ended(&self.recorder, report);
+    }
+
     /// Waits until the status file shows what was published so far.
     pub fn flush_status(&self) {
         if let Some(status) = &*lock(&self.status) {
@@ -160,10 +165,10 @@ impl Observer {
         }
     }
 
-    /// Ends hooks, then the journal, then the status file.
+    /// Ends hooks, then the journal, then the status file; once.
     fn close(&self) {
         // Not while the lock is held: a hook's end may take seconds, and others may have something to tell meanwhile.
-        let hooks = lock(&self.hooks).take();
+        let Some(hooks) = lock(&self.hooks).take() else { return };
         drop(hooks);
         self.recorder.record(&NodeEvent::NodeStop);
         if let Err(error) = self.journal().sync() {

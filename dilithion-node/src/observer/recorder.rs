@@ -169,12 +169,11 @@ impl Recorder {
                 let entry = Entry::new("error", Level::Error, message);
                 self.append(state, &entry, true);
             }
-            Ok(_) => {}
             Err(error) if !state.failing => {
                 state.failing = true;
                 tracing::error!("the journal cannot be written: {error}");
             }
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
     }
 

@@ -14,6 +14,8 @@ mod fairness;
 mod hostile;
 mod miner;
 mod net;
+mod operations;
+mod overhead;
 mod process;
 mod processes;
 mod raw_peer;
