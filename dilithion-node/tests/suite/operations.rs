@@ -180,24 +180,24 @@ fn a_second_node_on_the_same_directory_is_told_whose_it_is() {
     assert_eq!(kinds(dir.path()).iter().filter(|kind| *kind == "node_start").count(), 1);
 }
 
+fn start_in_background(dir: &Path, args: &[&str]) -> Output {
+    let mut command = on_recorded_chain("run", dir);
+    command.args(["--daemon", "--no-seeds", "--bind", "127.0.0.1"]).args(args);
+    command.output().unwrap()
+}
+
 /// A node in the background, stopped when dropped.
 struct Background {
     pid: Pid,
 }
 
 impl Background {
-    fn start(dir: &Path, args: &[&str]) -> Result<Self, Output> {
-        let output = on_recorded_chain("run", dir)
-            .args(["--daemon", "--no-seeds", "--bind", "127.0.0.1"])
-            .args(args)
-            .output()
-            .unwrap();
-        if !output.status.success() {
-            return Err(output);
-        }
+    fn start(dir: &Path, args: &[&str]) -> Self {
+        let output = start_in_background(dir, args);
+        assert!(output.status.success(), "{output:?}");
         let pid: i32 = fs::read_to_string(dir.join("dilithion.pid")).unwrap().trim().parse().unwrap();
         assert!(String::from_utf8_lossy(&output.stdout).contains(&format!("process {pid}")));
-        Ok(Self { pid: Pid::from_raw(pid).unwrap() })
+        Self { pid: Pid::from_raw(pid).unwrap() }
     }
 
     fn stop(&self) {
@@ -228,7 +228,7 @@ impl Drop for Background {
 fn a_node_goes_to_the_background_and_comes_to_an_end() {
     let dir = tempfile::tempdir().unwrap();
     let address = free_address();
-    let node = Background::start(dir.path(), &["--port", &address.port().to_string()]).unwrap();
+    let node = Background::start(dir.path(), &["--port", &address.port().to_string()]);
     drop(TcpStream::connect(address).unwrap());
     let log = dir.path().join("debug.log");
     let moved = dir.path().join("debug.log.1");
@@ -250,7 +250,7 @@ fn a_node_that_cannot_listen_does_not_go_to_the_background() {
     let dir = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let output = Background::start(dir.path(), &["--port", &port]).err().unwrap();
+    let output = start_in_background(dir.path(), &["--port", &port]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr_of(&output).contains("cannot listen on"), "{}", stderr_of(&output));
     let records = records(dir.path());
