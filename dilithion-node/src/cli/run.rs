@@ -31,6 +31,11 @@ const RUN_VARIABLE: &str = "RUN_ID";
 /// Connections beside the eight that fetch blocks: one that tries an address, and one that waits for its slot.
 const EXTRA_OUTBOUND: usize = 2;
 
+/// The node cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[error("the node failed: {0}")]
+struct NodeFailed(String);
+
 pub(super) fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
     let ops = &args.ops;
     if ops.dry_run {
@@ -61,7 +66,10 @@ pub(super) fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
     tracing::info!("{} node, data in {}", config.params.name, datadir.display());
     let observer = observe(args, &config, &limits)?;
     let done = pass_gate(args, &observer).and_then(|()| serve(args, config, &observer, &log));
-    if let Err(error) = &done {
+    // A node that ran and failed has told why.
+    if let Err(error) = &done
+        && !error.is::<NodeFailed>()
+    {
         observer.on(&NodeEvent::Error { reason: format!("{error:#}") });
     }
     // A node that has stopped has told it; one that did not start has not.
@@ -157,7 +165,7 @@ fn serve(args: &RunArgs, mut config: NodeConfig, observer: &Arc<Observer>, log: 
             () = progress::report(&node, status.clone(), log.bars()) => {}
             reason = failed(status) => {
                 node.stop().await;
-                bail!("the node failed: {reason}");
+                bail!(NodeFailed(reason));
             }
         }
         tell_manager(&[NotifyState::Stopping]);

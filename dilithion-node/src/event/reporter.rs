@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dilithion_pow::PowStats;
 use dilithion_wire::{BlockHash, ChainParams, Height};
 
 use super::{Events, NodeEvent};
-use crate::sync::{Action, Event, IbdState};
+use crate::sync::{Action, Coordinator, Event, IbdState};
 
 /// Stands between whoever drives a [`Coordinator`](crate::sync::Coordinator), in a node the engine, and [`Events`]. It finds
 /// the facts that take more than one look: the end of a sync, and checkpoints.
@@ -65,29 +66,44 @@ impl Reporter {
                     reason: reason.clone(),
                 });
             }
-            Event::StoreFailed { reason } | Event::HashFailed { reason } => {
-                self.events.on(&NodeEvent::Error { reason: reason.clone() });
-            }
             _ => {}
         }
     }
 
-    /// An action that the coordinator asks for, its tip, and the time; tells whether it is a transition.
-    pub fn on_action(&mut self, action: &Action, tip: (Height, BlockHash), now: Duration) -> bool {
-        match action {
-            Action::ForkDetected { height } => {
-                self.events.on(&NodeEvent::ForkDetected { height: *height });
-                false
+    /// The actions that the coordinator has asked for, before any of them is done; `pow` is asked for if they change the
+    /// state, because then the status is told as well.
+    pub fn on_actions(
+        &mut self,
+        actions: &[Action],
+        coordinator: &Coordinator,
+        now: Duration,
+        pow: impl FnOnce() -> PowStats,
+    ) {
+        let mut status = None;
+        for action in actions {
+            match action {
+                Action::ForkDetected { height } => {
+                    self.events.on(&NodeEvent::ForkDetected { height: *height });
+                }
+                Action::StateChanged { from, to } => {
+                    let status = status.get_or_insert_with(|| coordinator.status(now));
+                    self.on_transition(*from, *to, coordinator.tip(), now);
+                    if *to == IbdState::Error {
+                        self.events.on(&NodeEvent::Error { reason: status.waiting_for.clone() });
+                    }
+                }
+                _ => {}
             }
-            Action::StateChanged { from, to } => {
-                let (from, to) = (*from, *to);
-                self.state = to;
-                self.events.on(&NodeEvent::StateTransition { from, to, height: tip.0 });
-                self.follow_episode(to, tip, now);
-                true
-            }
-            _ => false,
         }
+        if let Some(status) = status {
+            self.events.on_status(&status, &pow());
+        }
+    }
+
+    fn on_transition(&mut self, from: IbdState, to: IbdState, tip: (Height, BlockHash), now: Duration) {
+        self.state = to;
+        self.events.on(&NodeEvent::StateTransition { from, to, height: tip.0 });
+        self.follow_episode(to, tip, now);
     }
 
     fn on_connected(&mut self, blocks: Vec<(Height, BlockHash)>) {
@@ -119,15 +135,24 @@ impl Reporter {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use dilithion_headers::{HeadersConfig, HeadersManager};
 
     use super::*;
+    use crate::clock::Now;
+    use crate::sync::{CoordinatorConfig, SyncStatus};
 
     #[derive(Default)]
-    struct Heard(Mutex<Vec<NodeEvent>>);
+    struct Heard(Mutex<Vec<NodeEvent>>, AtomicUsize);
 
     impl Events for Heard {
         fn on(&self, event: &NodeEvent) {
             self.0.lock().unwrap().push(event.clone());
+        }
+
+        fn on_status(&self, _sync: &SyncStatus, _pow: &PowStats) {
+            self.1.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -148,12 +173,10 @@ mod tests {
         let (mut reporter, heard) = reporter(Height(0));
         let path = [IbdState::Idle, IbdState::Connecting, IbdState::HeadersSync, IbdState::BlocksDownload];
         for (second, pair) in (1..).zip(path.windows(2)) {
-            let action = Action::StateChanged { from: pair[0], to: pair[1] };
-            assert!(reporter.on_action(&action, TIP, Duration::from_secs(second)));
+            reporter.on_transition(pair[0], pair[1], TIP, Duration::from_secs(second));
         }
         reporter.on_event(&Event::BlocksConnected { blocks: vec![(Height(1), BlockHash::default()), TIP] });
-        let done = Action::StateChanged { from: IbdState::BlocksDownload, to: IbdState::Complete };
-        reporter.on_action(&done, TIP, Duration::from_secs(9));
+        reporter.on_transition(IbdState::BlocksDownload, IbdState::Complete, TIP, Duration::from_secs(9));
         let transitions = ["state_transition"; 3];
         let end = ["block_connected", "state_transition", "sync_complete"];
         assert_eq!(names(&heard), [transitions, end].concat());
@@ -177,12 +200,31 @@ mod tests {
     }
 
     #[test]
-    fn failures_forks_and_refusals_are_told() {
+    fn disconnected_blocks_are_told_and_the_passing_of_time_is_not() {
         let (mut reporter, heard) = reporter(Height(0));
-        reporter.on_event(&Event::StoreFailed { reason: "disk full".to_owned() });
-        reporter.on_action(&Action::ForkDetected { height: Height(1) }, TIP, Duration::ZERO);
         reporter.on_event(&Event::Disconnected { tip: TIP, blocks: vec![(Height(3), BlockHash::default())] });
         reporter.on_event(&Event::Tick);
-        assert_eq!(names(&heard), ["error", "fork_detected", "block_disconnected"]);
+        assert_eq!(names(&heard), ["block_disconnected"]);
+    }
+
+    /// Requirement M6: why a node cannot go on is told, with the status that says the same.
+    #[test]
+    fn a_failure_is_told_with_its_reason() {
+        let (mut reporter, heard) = reporter(Height(0));
+        let params = ChainParams::regtest();
+        let headers = HeadersManager::new(
+            HeadersConfig::from_params(&params),
+            params.genesis_header(),
+            params.genesis.hash,
+        );
+        let tip = (Height::GENESIS, params.genesis.hash);
+        let mut coordinator = Coordinator::new(CoordinatorConfig::default(), headers, tip);
+        let actions =
+            coordinator.handle(Event::StoreFailed { reason: "disk full".to_owned() }, Now::default());
+        reporter.on_actions(&actions, &coordinator, Duration::ZERO, PowStats::default);
+        assert_eq!(names(&heard), ["state_transition", "error"]);
+        let last = heard.0.lock().unwrap().pop();
+        assert_eq!(last, Some(NodeEvent::Error { reason: "disk full".to_owned() }));
+        assert_eq!(heard.1.load(Ordering::Relaxed), 1, "one status");
     }
 }

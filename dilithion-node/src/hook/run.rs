@@ -25,8 +25,8 @@ use crate::usage::{self, Sampler};
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a hook has to end after SIGTERM (spec: operations §3, "kill grace").
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(5);
-/// How long it has at most once the node stops.
-const STOP_GRACE: Duration = Duration::from_secs(2);
+/// How long a hook that runs when the node stops has to end by itself, and again after SIGTERM.
+const STOP_WAIT: Duration = Duration::from_millis(1500);
 /// So much of a hook's output is kept (spec: requirements M7).
 pub const DEFAULT_MAX_OUTPUT: usize = 64 << 10;
 /// Longest time between two looks at a hook (spec: requirements M7).
@@ -77,7 +77,7 @@ impl Default for HookOptions {
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Ends the hook as if its time were up.
+    /// Ends the hook soon, as if its time were up.
     pub fn stop(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -210,11 +210,11 @@ impl Running {
     }
 
     fn finish(&mut self, options: &HookOptions, clock: &dyn Clock, stop: &Stop) -> (End, Vec<u8>) {
-        let end = if self.wait(clock, options.timeout, Duration::ZERO, stop) {
+        let end = if self.wait(clock, options.timeout, stop) {
             self.reap().map_or_else(|error| End::SpawnFailed(error.to_string()), end_of)
         } else {
             self.signal(Signal::TERM);
-            let escalated = !self.wait(clock, options.grace, STOP_GRACE, stop);
+            let escalated = !self.wait(clock, options.grace, stop);
             // Its children may not have heeded SIGTERM either. It is not reaped yet, so the group is still its own.
             self.signal(Signal::KILL);
             let code = self.reap().ok().and_then(|status| status.code());
@@ -224,17 +224,22 @@ impl Running {
         (end, std::mem::take(&mut self.output))
     }
 
-    /// Reads its output until it has ended, or `time` has passed; if the node stops, no more than `when_stopping`. Tells
-    /// whether it has ended.
-    fn wait(&mut self, clock: &dyn Clock, time: Duration, when_stopping: Duration, stop: &Stop) -> bool {
-        let began = clock.now().mono;
+    /// Reads its output until it has ended, or `time` has passed; if the node stops, no more than [`STOP_WAIT`] of it from
+    /// then on. Tells whether it has ended.
+    fn wait(&mut self, clock: &dyn Clock, time: Duration, stop: &Stop) -> bool {
+        let mut until = clock.now().mono.saturating_add(time);
+        let mut stopping = false;
         loop {
             self.read();
             if self.has_ended() {
                 return true;
             }
-            let allowed = if stop.is_stopped() { time.min(when_stopping) } else { time };
-            let left = began.saturating_add(allowed).saturating_sub(clock.now().mono);
+            let now = clock.now().mono;
+            if stop.is_stopped() && !stopping {
+                stopping = true;
+                until = until.min(now.saturating_add(STOP_WAIT));
+            }
+            let left = until.saturating_sub(now);
             if left.is_zero() {
                 return false;
             }

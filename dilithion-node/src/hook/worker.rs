@@ -12,11 +12,11 @@ use crate::journal::Counters;
 
 /// Hooks that may wait (spec: requirements M7). Beyond it the oldest of the same kind gives way: news replaces news.
 pub const MAX_QUEUED: usize = 64;
-/// How long the shutdown hook may run: with a hook that has to be killed before, a stop takes less than six seconds
-/// (spec: requirements M7).
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the shutdown hook has to end after SIGTERM.
-const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
+/// How long each of the last hooks may run: with a hook that has to be killed before them, a stop takes less than six
+/// seconds (spec: requirements M7).
+const LAST_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the last hooks have to end after SIGTERM.
+const LAST_GRACE: Duration = Duration::from_millis(250);
 
 /// What a hook is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -192,12 +192,12 @@ impl HookWorker {
     }
 }
 
-/// Forgets what waits, ends what runs, runs the shutdown hook.
+/// Forgets what waits, but for the last alert; ends what runs; runs that alert and the shutdown hook.
 impl Drop for HookWorker {
     fn drop(&mut self) {
         let mut queue = self.shared.lock();
         queue.closed = true;
-        queue.waiting.clear();
+        queue.waiting.retain(|(kind, _)| *kind == HookKind::Alert);
         drop(queue);
         self.stop.stop();
         self.shared.changed.notify_all();
@@ -225,10 +225,14 @@ impl Worker {
             self.shared.lock().running = false;
             self.shared.changed.notify_all();
         }
-        hooks.options.timeout = hooks.options.timeout.min(SHUTDOWN_TIMEOUT);
-        hooks.options.grace = hooks.options.grace.min(SHUTDOWN_GRACE);
-        if let Some(report) = hooks.run(HookKind::Shutdown, "", clock, &Stop::default()) {
-            edge.ended(report);
+        hooks.options.timeout = hooks.options.timeout.min(LAST_TIMEOUT);
+        hooks.options.grace = hooks.options.grace.min(LAST_GRACE);
+        // An alert may be the reason of the stop.
+        let alert = self.shared.lock().waiting.pop_back();
+        for (kind, told) in alert.into_iter().chain([(HookKind::Shutdown, String::new())]) {
+            if let Some(report) = hooks.run(kind, &told, clock, &Stop::default()) {
+                edge.ended(report);
+            }
         }
     }
 
@@ -236,7 +240,7 @@ impl Worker {
         let idle = |queue: &mut Queue| queue.waiting.is_empty() && !queue.closed;
         let waited = self.shared.changed.wait_while(self.shared.lock(), idle);
         let mut queue = waited.unwrap_or_else(PoisonError::into_inner);
-        let next = queue.waiting.pop_front();
+        let next = if queue.closed { None } else { queue.waiting.pop_front() };
         queue.running = next.is_some();
         next
     }

@@ -274,13 +274,7 @@ impl Worker {
         if let Some((height, hash)) = mined {
             reporter.events().on(&NodeEvent::BlockProduced { height, hash });
         }
-        let mut moved = false;
-        for action in actions {
-            moved |= reporter.on_action(action, coordinator.tip(), now);
-        }
-        if moved {
-            reporter.events().on_status(&coordinator.status(now), &pool.stats());
-        }
+        reporter.on_actions(actions, coordinator, now, || pool.stats());
     }
 
     fn perform(&self, action: Action) -> Result<(), ValidatorGone> {

@@ -279,12 +279,7 @@ impl Net {
         }
         let actions = self.coordinator.handle(event, now);
         if let Some(reporter) = &mut self.reporter {
-            for action in &actions {
-                if reporter.on_action(action, self.coordinator.tip(), now.mono) {
-                    let status = self.coordinator.status(now.mono);
-                    reporter.events().on_status(&status, &PowStats::default());
-                }
-            }
+            reporter.on_actions(&actions, &self.coordinator, now.mono, PowStats::default);
         }
         for action in actions {
             self.perform(action);
