@@ -37,8 +37,13 @@ pub fn sync_data(file: &File) -> io::Result<()> {
 /// # Errors
 /// What the system reports.
 pub fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    counted(File::open(folder)?.sync_all())
+    counted(File::open(folder_of(path))?.sync_all())
+}
+
+/// The folder that a file is in.
+#[must_use]
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Replaces a file by one with this content. Whoever opens it sees the old file or the new one, whole, also after a loss

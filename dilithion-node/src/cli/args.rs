@@ -10,8 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use dilithion_pow::PowMode;
 use dilithion_wire::{ChainParams, Height};
 
-use super::ops_args::OpsArgs;
-use crate::journal::LineHash;
+use super::ops_args::{ConfigArgs, JournalWhat, OpsArgs};
 use crate::net::SlotLimits;
 use crate::node::NodeConfig;
 
@@ -101,62 +100,6 @@ pub enum Command {
     Config(ConfigArgs),
     /// Sync two fresh nodes from a third on this machine and show how
     Demo,
-}
-
-/// What `journal` does.
-#[derive(Debug, Subcommand)]
-pub enum JournalWhat {
-    /// Check that no record was changed, left out or put in; exit code 1 if there is no journal, 2 if it is broken
-    Verify {
-        #[command(flatten)]
-        /// The journal.
-        journal: JournalArgs,
-        /// The hash that its last record should have, as state.json showed it
-        #[arg(long, value_name = "HASH")]
-        expect_head: Option<LineHash>,
-    },
-    /// Show its last records
-    Tail {
-        #[command(flatten)]
-        /// The journal.
-        journal: JournalArgs,
-        /// How many
-        #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
-        lines: usize,
-        /// As they stand in the file
-        #[arg(long)]
-        json: bool,
-    },
-    /// Check it and add it up
-    Replay {
-        #[command(flatten)]
-        /// The journal.
-        journal: JournalArgs,
-    },
-}
-
-/// Which journal.
-#[derive(Args, Clone, Debug)]
-pub struct JournalArgs {
-    /// The file; rotated files beside it are read first [default: the one in the data directory]
-    pub file: Option<PathBuf>,
-    #[command(flatten)]
-    /// The network and its data.
-    pub chain: ChainArgs,
-}
-
-/// Options of `config`.
-#[derive(Args, Clone, Debug)]
-pub struct ConfigArgs {
-    /// Show each setting with its value and where that comes from; this is the default
-    #[arg(long)]
-    pub print: bool,
-    /// Write a settings file with every setting explained
-    #[arg(long, conflicts_with = "print")]
-    pub template: bool,
-    #[command(flatten)]
-    /// The settings.
-    pub run: RunArgs,
 }
 
 /// Options of `sim`.

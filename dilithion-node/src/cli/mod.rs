@@ -20,11 +20,8 @@ mod term;
 
 use std::process::ExitCode;
 
-pub use args::{
-    BenchWhat, ChainArgs, Cli, Command, ConfigArgs, InspectWhat, JournalArgs, JournalWhat, Network,
-    QueryWhat, RunArgs, SimArgs,
-};
-pub use ops_args::OpsArgs;
+pub use args::{BenchWhat, ChainArgs, Cli, Command, InspectWhat, Network, QueryWhat, RunArgs, SimArgs};
+pub use ops_args::{ConfigArgs, JournalArgs, JournalWhat, OpsArgs};
 
 use crate::journal::JournalError;
 

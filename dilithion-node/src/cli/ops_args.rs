@@ -1,11 +1,13 @@
-//! The settings of `run` that operators need: limits, hooks, logs, background.
+//! What operators need: settings of `run` for limits, hooks, logs and the background; the journal; the settings themselves.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
+use super::{ChainArgs, RunArgs};
 use crate::hook::{HookCommand, HookLimits, HookOptions, Hooks};
+use crate::journal::LineHash;
 use crate::limits::Limits;
 
 /// Settings of `run` that operators need.
@@ -109,4 +111,60 @@ impl OpsArgs {
             dry_run: self.dry_run_hooks,
         }
     }
+}
+
+/// What `journal` does.
+#[derive(Debug, Subcommand)]
+pub enum JournalWhat {
+    /// Check that no record was changed, left out or put in; exit code 1 if there is no journal, 2 if it is broken
+    Verify {
+        #[command(flatten)]
+        /// The journal.
+        journal: JournalArgs,
+        /// The hash that its last record should have, as state.json showed it
+        #[arg(long, value_name = "HASH")]
+        expect_head: Option<LineHash>,
+    },
+    /// Show its last records
+    Tail {
+        #[command(flatten)]
+        /// The journal.
+        journal: JournalArgs,
+        /// How many
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+        lines: usize,
+        /// As they stand in the file
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check it and add it up
+    Replay {
+        #[command(flatten)]
+        /// The journal.
+        journal: JournalArgs,
+    },
+}
+
+/// Which journal.
+#[derive(Args, Clone, Debug)]
+pub struct JournalArgs {
+    /// The file; rotated files beside it are read first [default: the one in the data directory]
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    /// The network and its data.
+    pub chain: ChainArgs,
+}
+
+/// Options of `config`.
+#[derive(Args, Clone, Debug)]
+pub struct ConfigArgs {
+    /// Show each setting with its value and where that comes from; this is the default
+    #[arg(long)]
+    pub print: bool,
+    /// Write a settings file with every setting explained
+    #[arg(long, conflicts_with = "print")]
+    pub template: bool,
+    #[command(flatten)]
+    /// The settings.
+    pub run: RunArgs,
 }

@@ -64,17 +64,17 @@ pub fn replay(path: &Path) -> Result<(Report, Replay), JournalError> {
 pub fn tail(path: &Path, count: usize, raw: bool) -> Result<Vec<String>, JournalError> {
     let mut last = VecDeque::with_capacity(count.min(1000));
     lines(path, |line| {
-        if last.len() == count {
+        last.push_back(line.to_vec());
+        if last.len() > count {
             last.pop_front();
         }
-        last.push_back(line.to_vec());
         Ok(())
     })?;
     let show = |line: Vec<u8>| match super::Record::decode(&line) {
         Ok(record) if !raw => record.to_string(),
         _ => String::from_utf8_lossy(&line).into_owned(),
     };
-    Ok(last.into_iter().take(count).map(show).collect())
+    Ok(last.into_iter().map(show).collect())
 }
 
 fn read(

@@ -171,6 +171,10 @@ impl Journal {
                 state.file = Arc::new(file);
                 state.length = 0;
                 state.torn = false;
+                // The new names are to be on disk as well; without a handle on their folder the file's own sync has to do.
+                if let Ok(folder) = File::open(durable::folder_of(&self.path)) {
+                    self.syncer.wants(&Arc::new(folder), false);
+                }
             }
             Err(error) => {
                 state.stuck = true;

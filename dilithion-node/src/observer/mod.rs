@@ -196,6 +196,11 @@ impl Events for Observer {
         }
         self.recorder.record(event);
         self.notify(event);
+        if let NodeEvent::NodeStart { height, .. } = event {
+            // From now on there is a status, also of a node that has nothing to do.
+            let snapshot = Snapshot { chain_height: height.0, ..self.snapshot() };
+            self.publish(snapshot);
+        }
     }
 
     fn on_status(&self, sync: &SyncStatus, pow: &PowStats) {

@@ -62,6 +62,11 @@ fn start() -> NodeEvent {
 fn a_run_is_written_down_from_start_to_stop() {
     let fixture = Fixture::new(Hooks::default());
     fixture.observer.on(&start());
+    fixture.observer.flush_status();
+    assert_eq!(
+        (&fixture.status()["status"], &fixture.status()["journal_events"]),
+        (&"running".into(), &1.into())
+    );
     fixture.transition(IbdState::Idle, IbdState::Connecting);
     fixture.observer.on(&NodeEvent::NodeStop);
     let records = fixture.records();
