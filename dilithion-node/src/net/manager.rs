@@ -71,8 +71,19 @@ impl ConnectionManager {
         let book = AddressBook::load(file(ADDRESS_FILE), config.loopback_as_remote);
         let peers = Arc::new(Peers::default());
         let pool_search = Arc::new(Semaphore::new(1));
-        let shared =
-            Shared { params, config, clock, engine, store, peers, bans, book, pool_search, tip_height, events };
+        let shared = Shared {
+            params,
+            config,
+            clock,
+            engine,
+            store,
+            peers,
+            bans,
+            book,
+            pool_search,
+            tip_height,
+            events,
+        };
         Self {
             shared: Arc::new(shared),
             dialer,
