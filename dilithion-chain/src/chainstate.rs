@@ -9,6 +9,7 @@ use dilithion_wire::{ChainParams, Height, Policy};
 use crate::batch::Batch;
 use crate::error::StoreError;
 use crate::integrity::{self, Depth};
+use crate::messages::DEFAULT_MAX_PENDING_MESSAGE_BYTES;
 use crate::pending::DEFAULT_MAX_PENDING_BYTES;
 use crate::prune::MIN_PRUNE;
 use crate::reader::ChainReader;
@@ -44,6 +45,9 @@ pub struct StoreOptions {
     /// Bytes of transactions that may be pending, [`DEFAULT_MAX_PENDING_BYTES`] unless set; what is more goes when the
     /// store is opened.
     pub max_pending_bytes: u64,
+    /// Bytes of messages that may wait for a block, [`DEFAULT_MAX_PENDING_MESSAGE_BYTES`] unless set: what is more is
+    /// refused.
+    pub max_pending_message_bytes: u64,
 }
 
 impl Default for StoreOptions {
@@ -54,11 +58,13 @@ impl Default for StoreOptions {
             prune: None,
             policy: None,
             max_pending_bytes: DEFAULT_MAX_PENDING_BYTES,
+            max_pending_message_bytes: DEFAULT_MAX_PENDING_MESSAGE_BYTES,
         }
     }
 }
 
-/// The chain on disk, open for writing. There is one per directory: it holds the directory's lock until dropped.
+/// The chain on disk, open for writing. There is one per directory: it holds the directory's lock until it
+/// and its [`MessagePool`](crate::MessagePool)s are dropped.
 ///
 /// Every operation is one transaction, on disk when the call returns: a process killed at any instant, or a machine
 /// that loses power, finds the store as some completed operation left it.
@@ -72,7 +78,8 @@ pub struct Chainstate {
     /// How many of the last blocks keep their bodies.
     pub(crate) prune: Option<u32>,
     pub(crate) max_pending_bytes: u64,
-    _lock: DirLock,
+    pub(crate) max_pending_message_bytes: u64,
+    pub(crate) lock: Arc<DirLock>,
 }
 
 impl Chainstate {
@@ -112,9 +119,18 @@ impl Chainstate {
         };
         let policy = options.policy.unwrap_or(params.policy);
         let signatures = SignatureCache::default();
-        let StoreOptions { prune, max_pending_bytes, .. } = options;
-        let store = Arc::new(store);
-        let chain = Self { store, params, policy, signatures, tip, prune, max_pending_bytes, _lock: lock };
+        let StoreOptions { prune, max_pending_bytes, max_pending_message_bytes, .. } = options;
+        let chain = Self {
+            store: Arc::new(store),
+            params,
+            policy,
+            signatures,
+            tip,
+            prune,
+            max_pending_bytes,
+            max_pending_message_bytes,
+            lock: Arc::new(lock),
+        };
         if chain.store.read(|txn| pending::stats(tables.pending, txn))?.bytes > max_pending_bytes {
             chain.store.write(|txn| chain.pool(tip.height).trim(txn))?;
         }

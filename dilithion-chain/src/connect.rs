@@ -13,6 +13,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use crate::batch::Batch;
 use crate::chainstate::Chainstate;
 use crate::error::StoreError;
+use crate::messages;
 use crate::prune;
 use crate::signature::SignatureCache;
 use crate::store::headers::{self, StoredHeader};
@@ -231,6 +232,9 @@ impl Connection<'_> {
         blocks::insert(self.tables.blocks, txn, number, block)?;
         put_numbered(self.tables.undo, txn, number, &undo::encode(&checked.before))?;
         let active = ActiveBlock { number, hash: *hash, work };
+        if self.params.is_private() {
+            messages::connect_block(&self.tables, txn, height, block)?;
+        }
         heights::put(self.tables.heights, txn, height, &active)
     }
 

@@ -6,6 +6,7 @@ use heed::RoTxn;
 use crate::batch::Batch;
 use crate::chainstate::Chainstate;
 use crate::error::{Damage, IntegrityError, StoreError};
+use crate::messages;
 use crate::pending::Returned;
 use crate::store::blocks;
 use crate::store::heights::{self, ActiveBlock};
@@ -87,6 +88,7 @@ pub(crate) fn disconnect_one(
     batch.disconnect(&block, &block.txids(), removed);
     heights::delete(tables.heights, txn, tip.height)?;
     tables.undo.delete(txn, &number_key(active.number))?;
+    messages::disconnect_block(tables, txn, tip.height, &block)?;
     Ok((Tip { height, hash: below.hash, work: below.work }, block))
 }
 

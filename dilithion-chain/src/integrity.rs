@@ -8,6 +8,7 @@ use heed::RoTxn;
 
 use crate::disconnect::{active_block, load_undo};
 use crate::error::{Damage, IntegrityError, StoreError};
+use crate::messages::check_block;
 use crate::store::heights::{self, ActiveBlock};
 use crate::store::tables::{CoinKey, Tables, coin_key};
 use crate::store::utxo::{self, Coin, Coins};
@@ -54,15 +55,20 @@ pub(crate) fn walk(tables: &Tables, txn: &RoTxn, depth: Depth) -> Result<Verifie
     // The sum needs all blocks.
     let whole = matches!(depth, Depth::Full) && lowest == Height::GENESIS;
     let mut coins = whole.then(CoinSum::default);
+    let mut messages = 0_u64;
     for height in (first.0..count).map(Height) {
         let (active, stored) = check_one(tables, txn, height, below.as_ref(), lowest)?;
         if let (Some(coins), Some((block, removed))) = (&mut coins, &stored) {
             coins.connect(height, block, removed);
+            messages = messages.saturating_add(check_block(tables, txn, height, block)?);
         }
         below = Some(active);
     }
     if let Some(coins) = coins {
         check_utxo(tables, txn, tip, &coins)?;
+        if messages != tables.messages.len(txn)? {
+            return Err(StoreError::BadRecord { table: "messages" });
+        }
     }
     pending::check(tables, txn)?;
     Ok(Verified { blocks })

@@ -33,6 +33,7 @@
 //! | `commit_size` | how much to connect in one transaction while a chain is imported |
 //! | `orphans` | [`OrphanPool`]: blocks that came before their parents, in memory |
 //! | `pending` | the pending pool: transactions that wait for a block |
+//! | `messages` | messages in blocks of private networks: [`MessagePool`] takes them in |
 //! | `prune` | forgetting the bodies and undo records of old blocks |
 //! | `repair` | cutting a damaged store back to what is sound |
 //! | `export` | a consistent copy of a store in use |
@@ -57,7 +58,7 @@
 //! * One operation is one transaction, synced when the call returns. After a kill at any instant, or a loss of power,
 //!   tip, heights, undo records and UTXO set agree.
 //! * A block that is refused leaves no trace, and is refused by name ([`BlockError::reject_reason`]).
-//! * The pending pool changes with the chain, in the same transaction.
+//! * What is pending changes with the chain, in the same transaction: transactions, and messages.
 //! * No read transaction outlives a call, so a slow caller never makes the file grow.
 
 mod batch;
@@ -70,6 +71,7 @@ mod error;
 mod export;
 mod headers;
 mod integrity;
+mod messages;
 mod orphans;
 mod pending;
 mod prune;
@@ -87,6 +89,7 @@ pub use connect::{ConnectOutcome, Connected, Rejected};
 pub use digest::UtxoStats;
 pub use error::{Damage, IntegrityError, StoreError};
 pub use integrity::{Depth, Verified};
+pub use messages::{DEFAULT_MAX_PENDING_MESSAGE_BYTES, MessageError, MessagePool, MessageRoom};
 pub use orphans::{
     DEFAULT_MAX_ORPHAN_BYTES, DEFAULT_MAX_ORPHAN_BYTES_PER_PEER, DEFAULT_ORPHAN_LIFETIME, Orphan,
     OrphanError, OrphanLimits, OrphanPool,
@@ -99,7 +102,9 @@ pub use repair::Repaired;
 pub use search::FoundTransaction;
 pub use signature::SignatureCache;
 pub use store::headers::StoredHeader;
+pub use store::messages::ChainMessage;
 pub use store::metadata::Tip;
+pub use store::pending_messages::MessageStats;
 pub use store::pending_transaction::{FeeRate, PendingStats, PendingTransaction};
 pub use store::utxo::{Coin, UtxoView};
 pub use validate::{BlockError, Candidate, Policy, ScriptError, StructureError, TransactionError};

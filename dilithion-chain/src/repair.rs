@@ -11,6 +11,7 @@ use crate::chainstate::{Chainstate, StoreOptions, check_identity};
 use crate::disconnect::{active_block, check_reachable, disconnect_one};
 use crate::error::StoreError;
 use crate::integrity::{self, Depth};
+use crate::messages;
 use crate::store::env::{DATA_FILE, Environment};
 use crate::store::lock::DirLock;
 use crate::store::metadata::{self, Tip};
@@ -70,8 +71,12 @@ impl Chainstate {
             let tip = if metadata::lowest_body(tables.metadata, txn)? == Height::GENESIS {
                 let tip = cut(&tables, txn, sound)?;
                 rebuild_coins(&tables, txn, sound)?;
+                if params.is_private() {
+                    messages::rebuild(&tables, txn, sound)?;
+                }
                 tip
             } else {
+                messages::forget_from(&tables, txn, sound.next())?;
                 go_back(&tables, txn, sound)?;
                 cut(&tables, txn, sound)?
             };

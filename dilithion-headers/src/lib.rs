@@ -10,6 +10,7 @@
 //! | `proof` | what a computed hash brings about |
 //! | `tree` | arena, index by id, skip list, claims, best chain |
 //! | `query`, `locator`, `serve` | answers |
+//! | `next` | what the next header must have, for whoever makes it |
 //! | `config`, `effects`, `error` | plain data |
 
 mod batch;
@@ -19,6 +20,7 @@ mod effects;
 mod error;
 mod locator;
 mod manager;
+mod next;
 mod proof;
 mod query;
 mod random;

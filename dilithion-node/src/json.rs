@@ -1,7 +1,7 @@
 //! Headers, transactions, blocks and messages as JSON. Hashes are in display order, amounts in ions.
 
 use dilithion_pow::CompactTarget;
-use dilithion_wire::{Block, BlockHash, BlockHeader, Message, Transaction, TxIn, TxOut};
+use dilithion_wire::{Block, BlockHash, BlockHeader, DataMessage, Height, Message, Transaction, TxIn, TxOut};
 use serde_json::{Value, json};
 
 /// A header with its id.
@@ -63,6 +63,19 @@ pub fn block(block: &Block, hash: BlockHash) -> Value {
     value["size"] = block.encoded_len().into();
     value["transactions"] = block.transactions.iter().map(transaction).collect();
     value
+}
+
+/// A message that a block brought, or that waits for one.
+#[must_use]
+pub fn data_message(message: &DataMessage, height: Option<Height>) -> Value {
+    json!({
+        "id": message.id().to_string(),
+        "sender": message.sender(),
+        "content": message.content(),
+        "timestamp": message.timestamp(),
+        "nonce": message.nonce(),
+        "height": height.map(|height| height.0),
+    })
 }
 
 /// A message's content. Ids of headers are left out: each takes a RandomX hash.

@@ -8,8 +8,10 @@
 //! | [`net`] | connections on tokio: handshake, routing, serving blocks, limits, bans, slots, addresses |
 //! | [`relay`] | relay of transactions: events in, actions out, no IO |
 //! | [`stage`] | the engine thread that drives the coordinator, and the validator thread that owns the store |
+//! | [`producer`] | makes blocks on private networks: by a schedule, or when asked to |
 //! | [`node`] | puts these together: [`Node::start`] |
 //! | [`event`] | what happens in a node, and who is told |
+//! | [`http`] | the node over HTTP: JSON, JSON-RPC, figures, a page |
 //! | [`mod@import`], [`records`] | files of block records |
 //! | [`probe`] | measures how fast a node answers |
 //! | [`demo`] | three nodes on loopback |
@@ -35,6 +37,7 @@ pub mod durable;
 pub mod event;
 pub mod fanout;
 pub mod hook;
+pub mod http;
 pub mod import;
 pub mod journal;
 pub mod json;
@@ -43,6 +46,7 @@ pub mod net;
 pub mod node;
 pub mod observer;
 pub mod probe;
+pub mod producer;
 pub mod random;
 pub mod records;
 pub mod redact;
@@ -53,4 +57,4 @@ pub mod status_file;
 pub mod sync;
 pub mod usage;
 
-pub use node::{Node, NodeConfig, NodeError};
+pub use node::{Node, NodeConfig, NodeError, NodeHandle};

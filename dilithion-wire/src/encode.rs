@@ -89,6 +89,12 @@ pub enum DecodeError {
         /// The allowed length.
         max: usize,
     },
+    /// A text is not UTF-8, where it has to be.
+    #[error("{field} is no UTF-8")]
+    Text {
+        /// What was being read.
+        field: &'static str,
+    },
     /// The transactions of a block take more bytes than the network lets travel.
     #[error("transactions of {bytes} bytes in a block, at most {max} are allowed")]
     OversizedBlock {
@@ -141,6 +147,7 @@ impl DecodeError {
             Self::Truncated { .. }
             | Self::Unfounded { .. }
             | Self::TooLong { .. }
+            | Self::Text { .. }
             | Self::TransactionCount
             | Self::VdfHeader { .. }
             | Self::TrailingBytes { .. } => Misbehaviour::Malformed,

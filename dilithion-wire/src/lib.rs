@@ -36,6 +36,7 @@
 //! * Messages: [`Message`] is what is said, [`RawMessage`] how it travels; [`Command`], [`MessageError`],
 //!   [`Misbehaviour`]. Parts: [`VersionMessage`], [`Address`], [`Inventory`], [`GetHeaders`], [`CompactBlock`] ….
 //! * Compact blocks: [`CompactBlock::new`] makes one, [`PartialBlock`] puts the block together again, [`ShortIdKey`].
+//! * Texts in blocks of private networks: [`DataMessage`], [`MessageId`].
 //! * The stream: [`FrameHeader`], [`FrameError`], [`Magic`], [`checksum`], and `MessageCodec` with the feature `codec`.
 //! * Networks: [`ChainParams`], with the feature `chain-file` also from a TOML file.
 //!
@@ -82,6 +83,7 @@ mod command;
 mod compact_block;
 mod compact_error;
 mod compact_size;
+mod data_message;
 mod digest;
 mod encode;
 mod frame;
@@ -112,6 +114,9 @@ pub use command::{Command, InvalidCommand};
 pub use compact_block::{COMPACT_BLOCK_VERSION, ShortIdKey};
 pub use compact_error::CompactBlockError;
 pub use compact_size::CompactSize;
+pub use data_message::{
+    DataMessage, DataMessageError, MAX_CONTENT_BYTES, MAX_SENDER_BYTES, MessageId, ParseMessageIdError,
+};
 pub use digest::{sha3_256, sha3_256d};
 pub use encode::{Decode, DecodeError, Encode};
 pub use frame::{FrameError, FrameHeader, MAX_PAYLOAD_BYTES, checksum};

@@ -2,8 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 use dilithion_wire::{
-    BlockTxn, ChainParams, Command, CompactBlock, Limits, Magic, Message, MessageCodec, PartialBlock,
-    RawMessage, Transaction,
+    BlockTxn, ChainParams, Command, CompactBlock, DataMessage, Decode, Limits, Magic, Message, MessageCodec,
+    PartialBlock, RawMessage, Transaction, TxOut,
 };
 use tokio_util::codec::{Decoder, Encoder};
 
@@ -110,6 +110,16 @@ pub fn partial_block(data: &[u8]) {
         assert_eq!(block.transactions.len(), count);
         assert_eq!(block.merkle_root(), block.header.merkle_root);
     }
+}
+
+/// Messages in the outputs of a transaction: each is found once, and again in the outputs that it would take itself.
+pub fn data_messages(data: &[u8]) {
+    let bytes = Bytes::copy_from_slice(data);
+    let Ok(transaction) = Transaction::decode_exact(bytes, &Limits::TESTNET) else { return };
+    let messages: Vec<DataMessage> = DataMessage::find_in(&transaction.outputs).collect();
+    let again: Vec<TxOut> = messages.iter().flat_map(DataMessage::outputs).collect();
+    assert!(again.len() <= transaction.outputs.len());
+    assert!(DataMessage::find_in(&again).eq(messages));
 }
 
 /// A chain file.

@@ -9,8 +9,8 @@
 //! | `heights` | height | insertion number, hash, chain work (active chain only) |
 //! | `utxo` | txid, index | value, height, coinbase flag, script |
 //! | `metadata` | name | tip, genesis, schema version, network, next insertion number, lowest body |
-//! | `pending` | kind of record, and number, id, output or fee rate | see [`pending`] |
-//! | `messages` | | empty: the documents do not settle how a block carries messages |
+//! | `pending` | kind of record, and number, id, output or fee rate | see [`pending`] and [`pending_messages`] |
+//! | `messages` | id of a message | height, message (active chain of private networks only) |
 //!
 //! A block gets its insertion number when its header is first stored. Numbers only rise, and a header comes after its
 //! parent, so bodies, headers and undo records are appended in order and a walk by number meets parents first.
@@ -23,9 +23,11 @@ pub(crate) mod headers;
 pub(crate) mod heights;
 pub(crate) mod lock;
 mod map;
+pub(crate) mod messages;
 pub(crate) mod metadata;
 pub(crate) mod pages;
 pub(crate) mod pending;
+pub(crate) mod pending_messages;
 pub(crate) mod pending_transaction;
 mod record;
 pub(crate) mod tables;

@@ -10,13 +10,14 @@
 //! | 3, txid, index: an output that is spent | arrival number of the spender |
 //! | 4, fee rate, complement of the arrival number | nothing |
 //!
-//! The last kind is ordered from the one that goes first to the one that goes last when the pool is full.
+//! Keys from 5 on are those of [messages](super::pending_messages). The last kind here is ordered from the one that goes first to the one that goes last when the pool is full.
 
 use std::collections::BTreeMap;
 
 use dilithion_wire::{OutPoint, Txid};
 use heed::RoTxn;
 
+use super::pending_messages;
 use super::pending_transaction::{PendingStats, PendingTransaction};
 use super::record::Fields;
 use super::tables::{Record, Table, Tables, coin_key};
@@ -142,10 +143,10 @@ pub(crate) fn remove(
     Ok(())
 }
 
-/// Empties the pool; arrival numbers go on rising.
+/// Empties the pool of transactions; arrival numbers go on rising.
 pub(crate) fn clear(table: Table, txn: &mut RwTxn) -> Result<(), StoreError> {
     let (_, next) = sizes(table, txn)?;
-    table.clear(txn)?;
+    table.delete_range(txn, SIZES, pending_messages::SIZES)?;
     put_sizes(table, txn, PendingStats::default(), next)
 }
 
@@ -171,7 +172,11 @@ pub(crate) fn check(tables: &Tables, txn: &RoTxn) -> Result<(), StoreError> {
         }
         found.add(&entry);
     }
-    if found == stats && records == table.len(txn)? { Ok(()) } else { Err(damaged()) }
+    if found == stats && records.saturating_add(pending_messages::check(table, txn)?) == table.len(txn)? {
+        Ok(())
+    } else {
+        Err(damaged())
+    }
 }
 
 /// What the pool holds, and the next arrival number.
@@ -189,7 +194,7 @@ fn put_sizes(table: Table, txn: &mut RwTxn, stats: PendingStats, next: u64) -> R
 }
 
 /// The records whose keys begin with a byte, from a key on.
-fn tagged<'txn>(
+pub(super) fn tagged<'txn>(
     table: Table,
     txn: &'txn RoTxn,
     tag: u8,

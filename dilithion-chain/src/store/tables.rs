@@ -69,6 +69,12 @@ impl Table {
         Ok(self.database.clear(txn.change(self.name)?)?)
     }
 
+    /// Deletes all records from a key on, up to another that stays.
+    pub(crate) fn delete_range(self, txn: &mut RwTxn, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
+        let range = (Bound::Included(from), Bound::Excluded(to));
+        Ok(self.database.delete_range(txn.change(self.name)?, &range).map(drop)?)
+    }
+
     /// Deletes a record; says whether there was one.
     pub(crate) fn delete(self, txn: &mut RwTxn, key: &[u8]) -> Result<bool, StoreError> {
         Ok(self.database.delete(txn.change(self.name)?, key)?)
@@ -98,7 +104,9 @@ pub(crate) struct Tables {
     pub(crate) index: Table,
     /// Facts about the whole store.
     pub(crate) metadata: Table,
-    /// The pending pool.
+    /// Message id → height and message, of the active chain.
+    pub(crate) messages: Table,
+    /// What waits for a block: transactions and messages.
     pub(crate) pending: Table,
 }
 
@@ -137,9 +145,8 @@ impl Tables {
     fn from_handles(handles: [Database<'static, Bytes, Bytes>; NAMES.len()]) -> Self {
         let mut names = NAMES.into_iter();
         let handles = handles.map(|database| Table { name: names.next().unwrap_or_default(), database });
-        // `messages` is there for programs that keep them; the chain only makes sure that it exists.
-        let [blocks, heights, headers, undo, utxo, index, metadata, _messages, pending] = handles;
-        Self { blocks, heights, headers, undo, utxo, index, metadata, pending }
+        let [blocks, heights, headers, undo, utxo, index, metadata, messages, pending] = handles;
+        Self { blocks, heights, headers, undo, utxo, index, metadata, messages, pending }
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) use scripts::remember_scripts;
 pub use scripts::{ScriptCheck, check_scripts, run_script_checks};
 pub use spends::Spent;
 pub(crate) use spends::check_values;
+pub(crate) use transaction::{MAX_BYTES as MAX_TRANSACTION_BYTES, MAX_OUTPUTS as MAX_TRANSACTION_OUTPUTS};
 pub use transaction::{check_fee, check_final, check_relative_locks, check_transaction};
 pub use transaction_error::{ScriptError, TransactionError};
 

@@ -11,11 +11,11 @@ use crate::store::utxo::Coin;
 /// Highest version in use; negative ones pass, as they do in the reference node (spec: consensus §6).
 const MAX_VERSION: i32 = 255;
 /// Most bytes of a transaction (spec: consensus §6).
-const MAX_BYTES: usize = 1_000_000;
+pub(crate) const MAX_BYTES: usize = 1_000_000;
 /// Most inputs of a transaction (spec: consensus §6).
 const MAX_INPUTS: usize = 10_000;
 /// Most outputs of a transaction (spec: consensus §6).
-const MAX_OUTPUTS: usize = 10_000;
+pub(crate) const MAX_OUTPUTS: usize = 10_000;
 /// Lock times below are heights, the others are seconds since 1970 (spec: consensus §6).
 const LOCK_TIME_THRESHOLD: u32 = 500_000_000;
 /// A sequence number by which an input asks for no lock of any kind (spec: consensus §6).

@@ -6,14 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dilithion_chain::{
-    COMMIT_TARGET, Candidate, Chainstate, CommitSize, MIN_PRUNE, Policy, ReorgError, StoreError,
+    COMMIT_TARGET, Candidate, Chainstate, CommitSize, MIN_PRUNE, MessageRoom, Policy, ReorgError, StoreError,
     StoreOptions, StoredHeader,
 };
-use dilithion_wire::{Amount, Height};
+use dilithion_wire::{Amount, ChainParams, Height};
 
 use crate::branches::branch;
 use crate::builder::{coinbase, output, seal, spend};
 use crate::fixture::{FEE, Fixture};
+use crate::messages::{block_with, message, waiting};
 use crate::recorded::{self, digest_at};
 use crate::signer::signed;
 use crate::{import, open, small};
@@ -32,6 +33,8 @@ fn state(chain: &Chainstate) -> String {
         state.push_str(&format!("\n{:?}", entry.unwrap().txid));
     }
     state.push_str(&format!("\n{:?}", reader.pending_stats().unwrap()));
+    state.push_str(&format!("\n{:?}", reader.pending_messages(MessageRoom::UNBOUNDED).unwrap()));
+    state.push_str(&format!("\n{:?}", reader.pending_message_stats().unwrap()));
     state
 }
 
@@ -97,6 +100,27 @@ fn a_reorg_is_all_or_nothing() {
     });
     assert!(failures > 15 * 2 + 16 * 6, "only {failures}");
     assert_eq!(chain.tip().hash, branch[15].hash);
+}
+
+#[test]
+fn messages_change_with_the_chain_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut chain = open(dir.path(), &Arc::new(ChainParams::regtest()));
+    let messages = [1, 2, 3].map(|nonce| message("Alice", nonce));
+    let failures = every_change_fails_once(&mut chain, |chain| {
+        chain.message_pool().submit_all(&messages).map(|results| assert!(results.iter().all(Result::is_ok)))
+    });
+    assert_eq!(failures, 3 * 3 + 1);
+
+    let parent = (chain.tip().hash, 0);
+    let block = block_with(&ChainParams::regtest(), parent, 1, &messages[..2]);
+    let failures =
+        every_change_fails_once(&mut chain, |chain| chain.connect(std::slice::from_ref(&block)).map(drop));
+    assert!(failures > 2 * 4, "only {failures}");
+    assert_eq!(waiting(&chain), messages[2..]);
+    let failures = every_change_fails_once(&mut chain, |chain| chain.disconnect_tip().map(drop));
+    assert!(failures > 2 * 4, "only {failures}");
+    assert_eq!(waiting(&chain), messages);
 }
 
 #[test]

@@ -13,6 +13,9 @@ mod growth;
 #[cfg(unix)]
 mod hostile;
 mod import;
+mod messages;
+mod messages_model;
+mod messages_race;
 mod model;
 mod orphans;
 mod pending;

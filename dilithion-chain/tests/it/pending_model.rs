@@ -178,6 +178,9 @@ impl Walk {
         for (tx, _) in &self.list.entries {
             known.extend((0..).zip(&tx.outputs).map(|(index, out)| (output(tx, index), out.value)));
         }
+        // On a branch, what is pending may be in a block already: each output once.
+        known.sort_unstable_by_key(|(outpoint, _)| *outpoint);
+        known.dedup_by_key(|(outpoint, _)| *outpoint);
         known.extend((0..2).map(|index| (OutPoint { index, ..nowhere() }, Amount(VALUE))));
         let mut inputs = Vec::new();
         for _ in 0..=self.next(2) {

@@ -2,15 +2,18 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dilithion_pow::PowMode;
-use dilithion_wire::{ChainParams, Height};
+use dilithion_wire::{ChainParams, Height, MessageId};
 
 use super::ops_args::{ConfigArgs, JournalWhat, OpsArgs};
+use super::produce_args::ProduceArgs;
+use super::submit::SubmitArgs;
+use crate::http::{Allowed, HttpConfig};
 use crate::net::SlotLimits;
 use crate::node::NodeConfig;
 
@@ -62,6 +65,8 @@ pub enum Command {
         /// The network and its data.
         chain: ChainArgs,
     },
+    /// Let a message wait for a block, whether a node runs or not; prints its id. On private networks only
+    Submit(SubmitArgs),
     /// Walk the store and check that it is a chain
     CheckChain {
         /// Compute the RandomX hash of every header again
@@ -158,20 +163,46 @@ pub enum InspectWhat {
 pub enum QueryWhat {
     /// The height of the tip
     Height,
-    /// The id of the block at a height
+    /// The id of the block at a height [default: of the tip]
     Hash {
-        /// The height
-        height: u32,
+        #[command(flatten)]
+        /// The height.
+        at: AtHeight,
     },
-    /// The block at a height, as JSON
+    /// The block at a height, as JSON [default: the tip]
     Block {
-        /// The height
-        height: u32,
+        #[command(flatten)]
+        /// The height.
+        at: AtHeight,
     },
     /// The block at the tip, as JSON
     Latest,
+    /// A message by its id, as JSON, with the height of its block unless it still waits for one
+    Message {
+        /// The id
+        id: MessageId,
+    },
     /// Number, sum and SHA3-256 digest of all unspent outputs
     UtxoDigest,
+}
+
+/// A height, by itself or after `--height`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct AtHeight {
+    /// The height
+    #[arg(value_name = "HEIGHT")]
+    pub height: Option<u32>,
+    /// The height
+    #[arg(id = "at_height", long = "height", value_name = "HEIGHT", conflicts_with = "height")]
+    pub flag: Option<u32>,
+}
+
+impl AtHeight {
+    /// The height that was given, if one was.
+    #[must_use]
+    pub fn get(self) -> Option<Height> {
+        self.height.or(self.flag).map(Height)
+    }
 }
 
 /// What `bench` measures.
@@ -281,6 +312,41 @@ impl ChainArgs {
     }
 }
 
+/// The HTTP server: its page, its API, JSON-RPC.
+#[derive(Args, Clone, Debug)]
+pub struct HttpArgs {
+    /// Port of the HTTP server; 0 for any free one [default: the network's RPC port]
+    #[arg(long, value_name = "N")]
+    pub rpcport: Option<u16>,
+    /// Address of the HTTP server; other than loopback only with --rpcallow
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub rpcbind: IpAddr,
+    /// Who may ask the HTTP server beside this machine: an address, a network like 10.0.0.0/8, or a name by which
+    /// the server is called; may be repeated
+    #[arg(long, value_name = "WHO")]
+    pub rpcallow: Vec<Allowed>,
+    /// A name that, with --rpcpassword, opens what the file .cookie in the data directory opens
+    #[arg(long, value_name = "NAME", requires = "rpcpassword")]
+    pub rpcuser: Option<String>,
+    /// The password for --rpcuser; better given in the environment, as others can see command lines
+    #[arg(long, value_name = "WORD", env = "DILITHION_RPCPASSWORD", hide_env_values = true)]
+    pub rpcpassword: Option<String>,
+    /// Run no HTTP server
+    #[arg(long, conflicts_with = "rpcport")]
+    pub no_rpc: bool,
+}
+
+impl HttpArgs {
+    /// The server's configuration; `None` if there is to be none.
+    #[must_use]
+    pub fn config(&self, params: &ChainParams, datadir: &Path) -> Option<HttpConfig> {
+        let bind = SocketAddr::new(self.rpcbind, self.rpcport.unwrap_or(params.rpc_port));
+        let user = self.rpcuser.clone().zip(self.rpcpassword.clone());
+        let config = HttpConfig { bind, allow: self.rpcallow.clone(), user, datadir: datadir.to_owned() };
+        (!self.no_rpc).then_some(config)
+    }
+}
+
 /// Options of `run`.
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
@@ -314,9 +380,9 @@ pub struct RunArgs {
     /// Ban and count peers on this machine by address, as others; for tests
     #[arg(long)]
     pub loopback_as_remote: bool,
-    /// Port of the RPC server; reserved, this version has none
-    #[arg(long, value_name = "N")]
-    pub rpcport: Option<u16>,
+    #[command(flatten)]
+    /// The HTTP server.
+    pub http: HttpArgs,
     /// RandomX with the 256 MiB cache, with the 2 GiB dataset, or as the backlog suggests
     #[arg(long, value_name = "light|fast|auto", default_value = "light")]
     pub pow: PowMode,
@@ -329,6 +395,9 @@ pub struct RunArgs {
     /// Keep the bodies of this many blocks below the tip only (at least 288)
     #[arg(long, value_name = "N")]
     pub prune: Option<u32>,
+    #[command(flatten)]
+    /// Whether and how blocks are made.
+    pub produce: ProduceArgs,
     /// Log every message
     #[arg(long, short, conflicts_with = "quiet")]
     pub verbose: bool,
@@ -366,6 +435,7 @@ impl RunArgs {
         config.threads = self.threads;
         config.stop_at = self.stop_at_height.map(Height);
         config.prune = self.prune;
+        config.producer = self.produce.config();
         Ok(config)
     }
 }
@@ -397,6 +467,24 @@ mod tests {
         assert_eq!(config.params.name, "testnet");
         assert_eq!(config.net.listen, Some("0.0.0.0:18444".parse().unwrap()));
         assert_eq!(config.net.peers, ["127.0.0.1:18445".parse().unwrap()]);
+        let http = args.http.config(&config.params, &config.datadir).unwrap();
+        assert_eq!(http.bind, "127.0.0.1:18332".parse().unwrap());
+    }
+
+    #[test]
+    fn the_http_server_listens_on_the_networks_port_unless_told_otherwise() {
+        let params = ChainParams::regtest();
+        let config = |line: &str| run_args(line).http.config(&params, Path::new("/tmp/x"));
+        let own = config("dilithion-node run").unwrap();
+        assert_eq!(own.bind, SocketAddr::from(([127, 0, 0, 1], params.rpc_port)));
+        assert!(own.user.is_none());
+        let told =
+            "dilithion-node run --rpcport 0 --rpcbind ::1 --rpcallow 10.0.0.0/8 --rpcuser a --rpcpassword b";
+        let told = config(told).unwrap();
+        assert_eq!((told.bind.port(), told.allow.len(), told.user.is_some()), (0, 1, true));
+        assert!(config("dilithion-node run --no-rpc").is_none());
+        assert!(Cli::try_parse_from(["dilithion-node", "run", "--rpcuser", "a"]).is_err());
+        assert!(Cli::try_parse_from(["dilithion-node", "run", "--rpcallow", "10.0.0.0/99"]).is_err());
     }
 
     #[test]
@@ -425,14 +513,16 @@ mod tests {
 
     #[test]
     fn chain_options_may_stand_before_and_after_the_inner_command() {
-        for line in
-            ["dilithion-node query --datadir /tmp/x hash 5", "dilithion-node query hash 5 --datadir /tmp/x"]
-        {
+        for line in [
+            "dilithion-node query --datadir /tmp/x hash 5",
+            "dilithion-node query hash 5 --datadir /tmp/x",
+            "dilithion-node query hash --height 5 --datadir /tmp/x",
+        ] {
             let Some(Command::Query { what, chain }) = Cli::try_parse_from(line.split(' ')).unwrap().command
             else {
                 panic!("not query");
             };
-            assert!(matches!(what, QueryWhat::Hash { height: 5 }));
+            assert!(matches!(what, QueryWhat::Hash { at } if at.get() == Some(Height(5))));
             assert_eq!(chain.datadir, Some("/tmp/x".into()));
         }
     }

@@ -11,17 +11,24 @@ mod inspect;
 mod journal;
 mod logging;
 mod ops_args;
+mod produce_args;
 mod progress;
 mod query;
 mod run;
 mod settings;
 mod sim;
+mod submit;
+mod submit_http;
 mod term;
 
 use std::process::ExitCode;
 
-pub use args::{BenchWhat, ChainArgs, Cli, Command, InspectWhat, Network, QueryWhat, RunArgs, SimArgs};
+pub use args::{
+    AtHeight, BenchWhat, ChainArgs, Cli, Command, HttpArgs, InspectWhat, Network, QueryWhat, RunArgs, SimArgs,
+};
 pub use ops_args::{ConfigArgs, JournalArgs, JournalWhat, OpsArgs};
+pub use produce_args::ProduceArgs;
+pub use submit::SubmitArgs;
 
 use crate::journal::JournalError;
 
@@ -70,6 +77,7 @@ fn dispatch(cli: Cli, settings: &settings::Settings) -> anyhow::Result<()> {
         Command::Export { file, chain } => chain_files::export(&file, &chain),
         Command::Inspect { what, chain } => inspect::inspect(&what, &chain),
         Command::Query { what, chain } => query::query(&what, &chain),
+        Command::Submit(args) => submit::submit(&args),
         Command::CheckChain { pow, repair, chain } => check_chain::check_chain(pow, repair, &chain),
         Command::Backup { dir, chain } => query::backup(&dir, &chain),
         Command::Bench { what } => bench::bench(&what),

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use anyhow::Context;
 use dilithion_chain::ChainReader;
-use dilithion_wire::Height;
+use dilithion_wire::{Height, MessageId};
 
 use super::term::{say, say_json};
-use super::{ChainArgs, QueryWhat};
+use super::{AtHeight, ChainArgs, QueryWhat};
 use crate::json;
 use crate::node::{CHAINSTATE_FOLDER, NodeConfig};
 
@@ -20,11 +20,13 @@ pub(super) fn query(what: &QueryWhat, chain: &ChainArgs) -> anyhow::Result<()> {
     let store = open_reader(&chain.node_config()?)?;
     match what {
         QueryWhat::Height => say(&store.tip()?.height.to_string()),
-        QueryWhat::Hash { height } => {
-            let hash = store.hash_at(Height(*height))?.with_context(|| no_block(Height(*height)))?;
+        QueryWhat::Hash { at } => {
+            let height = height_of(&store, *at)?;
+            let hash = store.hash_at(height)?.with_context(|| no_block(height))?;
             say(&hash.to_string());
         }
-        QueryWhat::Block { height } => print_block(&store, Height(*height))?,
+        QueryWhat::Block { at } => print_block(&store, height_of(&store, *at)?)?,
+        QueryWhat::Message { id } => print_message(&store, id)?,
         QueryWhat::Latest => print_block(&store, store.tip()?.height)?,
         QueryWhat::UtxoDigest => say(&store.utxo_stats()?.to_string()),
     }
@@ -49,6 +51,25 @@ fn print_block(store: &ChainReader, height: Height) -> anyhow::Result<()> {
     value["height"] = height.0.into();
     say_json(&value);
     Ok(())
+}
+
+fn print_message(store: &ChainReader, id: &MessageId) -> anyhow::Result<()> {
+    // In this order, since a block may bring it between the two looks.
+    let waiting = store.pending_message(id)?;
+    let value = match store.message(id)? {
+        Some(found) => json::data_message(&found.message, Some(found.height)),
+        None => json::data_message(&waiting.with_context(|| format!("no message {id}"))?, None),
+    };
+    say_json(&value);
+    Ok(())
+}
+
+/// The height asked for; the tip's if none is.
+fn height_of(store: &ChainReader, at: AtHeight) -> anyhow::Result<Height> {
+    Ok(match at.get() {
+        Some(height) => height,
+        None => store.tip()?.height,
+    })
 }
 
 fn no_block(height: Height) -> String {

@@ -17,6 +17,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::daemon::{self, PidFile};
 use crate::event::{Events, NodeEvent};
 use crate::hook::{HookKind, Stop};
+use crate::http::{HttpConfig, HttpError, HttpServer, Services};
 use crate::limits::Applied;
 use crate::net::MAX_OUTBOUND_CONNECTIONS;
 use crate::node::{Node, NodeConfig};
@@ -60,9 +61,6 @@ pub(super) fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
     std::fs::create_dir_all(datadir).with_context(|| format!("cannot make {}", datadir.display()))?;
     let pid_file = PidFile::acquire(datadir)?;
     let log = Log::start(args, log_file(args, &config)?)?;
-    if let Some(port) = args.rpcport {
-        tracing::warn!("--rpcport {port} is reserved: this version has no RPC server");
-    }
     tracing::info!("{} node, data in {}", config.params.name, datadir.display());
     let observer = observe(args, &config, &limits)?;
     let done = pass_gate(args, &observer).and_then(|()| serve(args, config, &observer, &log));
@@ -151,26 +149,42 @@ impl Signals {
 
 fn serve(args: &RunArgs, mut config: NodeConfig, observer: &Arc<Observer>, log: &Log) -> anyhow::Result<()> {
     config.events = Arc::clone(observer) as Arc<dyn Events>;
+    let http = args.http.config(&config.params, &config.datadir);
     let stop_at = config.stop_at;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("net").build()?;
     runtime.block_on(async {
         // Before the node starts, so that no signal is missed.
         let mut signals = Signals::new()?;
         let node = Node::start(config).await?;
+        let http = match http {
+            Some(http) => start_http(http, &node, args.http.rpcport.is_some()),
+            None => Ok(None),
+        };
+        let http = match http {
+            Ok(http) => http,
+            Err(error) => {
+                node.stop().await;
+                return Err(error.into());
+            }
+        };
         let status = node.status();
         tell_ready(args)?;
-        tokio::select! {
-            signal = signals.stop(log) => tracing::info!("{signal}: shutting down"),
-            height = reached(status.clone(), stop_at) => tracing::info!("Reached height {height}: shutting down"),
-            () = progress::report(&node, status.clone(), log.bars()) => {}
-            reason = failed(status) => {
-                node.stop().await;
-                bail!(NodeFailed(reason));
+        let ended = tokio::select! {
+            signal = signals.stop(log) => { tracing::info!("{signal}: shutting down"); Ok(()) }
+            () = node.stop_requested() => { tracing::info!("Asked to stop: shutting down"); Ok(()) }
+            height = reached(status.clone(), stop_at) => {
+                tracing::info!("Reached height {height}: shutting down");
+                Ok(())
             }
+            () = progress::report(&node, status.clone(), log.bars()) => Ok(()),
+            reason = failed(status) => Err(NodeFailed(reason).into()),
+        };
+        if let Some(http) = http {
+            tokio::task::spawn_blocking(|| http.stop()).await?;
         }
         tell_manager(&[NotifyState::Stopping]);
         node.stop().await;
-        Ok(())
+        ended
     })
 }
 
@@ -187,6 +201,19 @@ fn tell_ready(args: &RunArgs) -> anyhow::Result<()> {
 fn tell_manager(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::warn!("cannot tell the service manager: {error}");
+    }
+}
+
+/// Starts the HTTP server. If its usual port is taken the node does without it: only a port that was asked for is a
+/// reason not to run (bug 140).
+fn start_http(config: HttpConfig, node: &Node, asked_for: bool) -> Result<Option<HttpServer>, HttpError> {
+    match HttpServer::start(config, Services::new(node.handle())) {
+        Ok(server) => Ok(Some(server)),
+        Err(error @ HttpError::Listen { .. }) if !asked_for => {
+            tracing::warn!("[HTTP] {error}; the node runs without it");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -27,6 +27,10 @@ const NO_SETTINGS: [&str; 7] = ["help", "version", "config", "dry_run", "print",
 /// Flags of which only one counts: given as a flag or by the environment, it puts the others out of the file.
 const ONE_OF: [&[&str]; 2] = [&["network", "testnet", "chain"], &["verbose", "quiet"]];
 
+/// Settings with this in their name are not shown.
+const SECRET: &str = "password";
+const HIDDEN: &str = "\"[PASSWORD]\"";
+
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Source {
@@ -232,6 +236,9 @@ impl Settings {
 
 impl Setting {
     fn value(&self) -> String {
+        if self.name.contains(SECRET) {
+            return HIDDEN.to_owned();
+        }
         let one =
             |value: &String| if self.bare { value.clone() } else { Value::from(value.as_str()).to_string() };
         match self.values.as_slice() {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use dilithion_wire::{BAN_SCORE, Misbehaviour, PeerId};
 use tokio::sync::Notify;
@@ -109,9 +110,9 @@ impl Bans {
         self.lock().list.list(now.unix)
     }
 
-    /// Bans a host for [`BAN_DURATION`] by hand.
-    pub fn ban(&self, ip: IpAddr, reason: String, now: Now) {
-        self.lock().list.ban(Host::of(ip), reason, now.unix, BAN_DURATION);
+    /// Bans a host by hand.
+    pub fn ban_for(&self, ip: IpAddr, reason: String, duration: Duration, now: Now) {
+        self.lock().list.ban(Host::of(ip), reason, now.unix, duration);
         self.changed.notify_one();
     }
 

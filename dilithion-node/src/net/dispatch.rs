@@ -69,7 +69,10 @@ impl Connection {
         let peer = self.peer.id;
         let Some(message) = self.decode(raw)? else { return Ok(()) };
         match message {
-            Message::Version(version) => self.on_version(&version)?,
+            Message::Version(version) => {
+                self.peer.note_version(&version);
+                self.on_version(&version)?;
+            }
             Message::Verack => {
                 if let Some(step) = self.handshake.on_verack() {
                     self.take_step(step)?;

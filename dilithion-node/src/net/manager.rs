@@ -1,9 +1,11 @@
 //! All connections of a node: starts, stops, finds, punishes them. Accepting is in `inbound`, dialling in `outbound`.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use dilithion_chain::ChainReader;
 use dilithion_wire::{ChainParams, Message, Misbehaviour, PeerId};
@@ -43,6 +45,8 @@ pub struct ConnectionManager {
     pub(super) shared: Arc<Shared>,
     pub(super) dialer: Arc<dyn Dialer>,
     pub(super) outbound_slots: Arc<Semaphore>,
+    /// Addresses that the operator wants us to stay connected to.
+    pub(super) maintained: Mutex<BTreeMap<SocketAddr, CancellationToken>>,
     pub(super) tasks: TaskTracker,
     pub(super) interrupted: CancellationToken,
     /// Orders networks in a way that nobody else knows.
@@ -88,6 +92,7 @@ impl ConnectionManager {
             shared: Arc::new(shared),
             dialer,
             outbound_slots: Arc::new(Semaphore::new(MAX_OUTBOUND_CONNECTIONS)),
+            maintained: Mutex::default(),
             tasks: TaskTracker::new(),
             interrupted: CancellationToken::new(),
             secret: random_u64(),
@@ -188,7 +193,12 @@ impl ConnectionManager {
     /// Refuses an address for [`BAN_DURATION`](super::BAN_DURATION) and closes its connections. This works on any
     /// address: whoever bans by hand knows whom.
     pub fn ban(&self, ip: IpAddr, reason: String) {
-        self.shared.bans.ban(ip, reason, self.shared.clock.now());
+        self.ban_for(ip, reason, super::BAN_DURATION);
+    }
+
+    /// The same for another time. A ban in force that ends later stays as it is.
+    pub fn ban_for(&self, ip: IpAddr, reason: String, duration: Duration) {
+        self.shared.bans.ban_for(ip, reason, duration, self.shared.clock.now());
         self.shared.peers.disconnect_host(Host::of(ip));
     }
 

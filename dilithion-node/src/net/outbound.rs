@@ -1,11 +1,14 @@
 //! Dials peers: those the operator names, and those of the address book.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
 use super::connection::Ended;
 use super::handshake::HandshakeError;
@@ -25,20 +28,44 @@ impl ConnectionManager {
     /// Keeps a connection to this address: dials, and dials again when it is lost. Takes none of the slots of
     /// connections that the node chooses itself.
     pub fn maintain(self: &Arc<Self>, address: SocketAddr) {
-        self.tasks.spawn(Arc::clone(self).maintain_loop(address));
+        if let Entry::Vacant(vacant) = self.lock_maintained().entry(address) {
+            let kept = vacant.insert(self.interrupted.child_token()).clone();
+            self.tasks.spawn(Arc::clone(self).maintain_loop(address, kept));
+        }
     }
 
-    async fn maintain_loop(self: Arc<Self>, address: SocketAddr) {
+    /// Dials an address once.
+    pub fn try_once(self: &Arc<Self>, address: SocketAddr) {
+        let manager = Arc::clone(self);
+        self.tasks.spawn(async move { drop(manager.connect(address, Purpose::Manual).await) });
+    }
+
+    /// Maintains no connection to this address any more, and closes the one there is; tells whether one was maintained.
+    pub fn abandon(&self, address: SocketAddr) -> bool {
+        let Some(kept) = self.lock_maintained().remove(&address) else { return false };
+        kept.cancel();
+        self.shared.peers.disconnect_manual(address);
+        true
+    }
+
+    fn lock_maintained(&self) -> MutexGuard<'_, BTreeMap<SocketAddr, CancellationToken>> {
+        self.maintained.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn maintain_loop(self: Arc<Self>, address: SocketAddr, kept: CancellationToken) {
         let mut delay = RECONNECT_DELAY;
         loop {
             match self.connect(address, Purpose::Manual).await {
-                Some((Ended::Handshake(HandshakeError::SelfConnection), _)) => return,
+                Some((Ended::Handshake(HandshakeError::SelfConnection), _)) => {
+                    self.lock_maintained().remove(&address);
+                    return;
+                }
                 // A connection that was of use is worth having again soon.
                 Some((ended, true)) if !matches!(ended, Ended::Misbehaved) => delay = RECONNECT_DELAY,
                 _ => delay = (delay * 2).min(MAX_RECONNECT_DELAY),
             }
             tokio::select! {
-                () = self.interrupted.cancelled() => return,
+                () = kept.cancelled() => return,
                 () = tokio::time::sleep(jittered(delay)) => {}
             }
         }

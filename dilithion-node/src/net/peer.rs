@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use dilithion_wire::{BlockHash, Command, Message, PeerId, RawMessage, SendCompact};
+use dilithion_wire::{BlockHash, Command, Message, PeerId, RawMessage, SendCompact, VersionMessage};
 use thiserror::Error;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::asked::Asked;
+use super::peer_info::{PeerInfo, Traffic};
 use super::server::Request;
 use super::{Candidate, Host, Lane, MAX_SEND_QUEUE, SendQueue, lane_of};
 
@@ -109,6 +110,7 @@ pub struct Peer {
     prefers_compact: AtomicBool,
     /// To its server, while it is connected.
     requests: OnceLock<mpsc::Sender<Request>>,
+    traffic: Traffic,
 }
 
 /// A message on its way to the socket.
@@ -175,6 +177,7 @@ impl Peer {
             asked: Asked::default(),
             prefers_compact: AtomicBool::new(false),
             requests: OnceLock::new(),
+            traffic: Traffic::default(),
         }
     }
 
@@ -292,6 +295,7 @@ impl Peer {
 
     pub(super) fn note_received(&self, raw: &RawMessage, now: Duration) {
         self.last_recv_ms.store(millis(now), Ordering::Relaxed);
+        self.traffic.note_received(FRAME_HEADER_BYTES + raw.payload.len());
         let (command, id) = (raw.command.as_str(), self.id);
         if LOGGED_COMMANDS.contains(&command) && self.may_log() {
             tracing::info!("[P2P] Received '{command}' from peer {id}");
@@ -305,7 +309,12 @@ impl Peer {
         self.asked.settle(command)
     }
 
-    pub(super) fn note_written(&self, now: Duration) {
+    pub(super) fn note_version(&self, version: &VersionMessage) {
+        self.traffic.note_version(version);
+    }
+
+    pub(super) fn note_written(&self, bytes: usize, now: Duration) {
+        self.traffic.note_sent(bytes);
         self.last_send_ms.store(millis(now), Ordering::Relaxed);
     }
 
@@ -370,6 +379,14 @@ impl Peer {
     /// Completes when the connection is to be closed.
     pub(super) async fn closed(&self) {
         self.closed.cancelled().await;
+    }
+
+    /// What it said of itself, and its traffic.
+    #[must_use]
+    pub fn info(&self) -> PeerInfo {
+        let min_rtt = self.min_rtt_us.load(Ordering::Relaxed);
+        let min_ping = (min_rtt < u64::MAX).then(|| Duration::from_micros(min_rtt));
+        self.traffic.info(self.id, self.connected, min_ping)
     }
 
     /// Its counters.

@@ -1,12 +1,13 @@
 //! The table of all connections.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dilithion_wire::PeerId;
 
-use super::{Candidate, Direction, Host, Peer, PeerSnapshot};
+use super::{Candidate, Direction, Host, Peer, PeerInfo, PeerSnapshot, Purpose};
 
 /// All connections. The lock is held for a map operation at a time.
 #[derive(Debug, Default)]
@@ -65,10 +66,23 @@ impl Peers {
         lock.values().filter(|peer| peer.host() == host).for_each(|peer| peer.disconnect());
     }
 
+    /// Closes the connections that the operator wanted to this address.
+    pub(super) fn disconnect_manual(&self, address: SocketAddr) {
+        let lock = self.lock();
+        let manual = lock.values().filter(|peer| peer.purpose == Purpose::Manual && peer.address == address);
+        manual.for_each(|peer| peer.disconnect());
+    }
+
     /// Every connection's counters, oldest first.
     #[must_use]
     pub fn snapshots(&self) -> Vec<PeerSnapshot> {
         self.lock().values().map(|peer| peer.snapshot()).collect()
+    }
+
+    /// The same, with what each peer said of itself.
+    #[must_use]
+    pub fn described(&self) -> Vec<(PeerSnapshot, PeerInfo)> {
+        self.lock().values().map(|peer| (peer.snapshot(), peer.info())).collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<PeerId, Arc<Peer>>> {

@@ -32,7 +32,9 @@ pub(super) async fn write_loop(mut socket: OwnedWriteHalf, peer: Arc<Peer>, shar
             () = peer.closed() => break,
             outgoing = peer.next_outgoing() => outgoing,
         };
-        let written = match gather(first, &peer, &mut codec, &mut buffer) {
+        let gathered = gather(first, &peer, &mut codec, &mut buffer);
+        let bytes = buffer.len();
+        let written = match gathered {
             // What the messages hold of the room for served blocks is given back when they are written.
             Ok(_rooms) => write_out(&mut socket, &mut buffer, &peer, patience).await,
             Err(error) => Err(error),
@@ -43,7 +45,7 @@ pub(super) async fn write_loop(mut socket: OwnedWriteHalf, peer: Arc<Peer>, shar
             break;
         }
         buffer.clear();
-        peer.note_written(shared.clock.now().mono);
+        peer.note_written(bytes, shared.clock.now().mono);
     }
     // What was queued before the connection was closed is sent, if it is short and the peer reads. The peer may be gone
     // already; there is nobody left to tell.

@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::event::{Events, NoEvents};
 use crate::net::{Dialer, NetConfig, TcpDialer};
+use crate::producer::{ProducerConfig, Refusal};
 use crate::relay::RelayConfig;
 
 /// Lowers the priority of hash threads below that of network threads, so that a ping is answered at once even when
@@ -42,6 +43,8 @@ pub struct NodeConfig {
     pub stop_at: Option<Height>,
     /// Keep the bodies of so many blocks below the tip only; `None` for all.
     pub prune: Option<u32>,
+    /// How blocks are made, on private networks.
+    pub producer: ProducerConfig,
     /// Opens connections; replaced in tests.
     pub dialer: Arc<dyn Dialer>,
     /// Computes ids; `None` for RandomX with the network's key. Nodes in one process can share one.
@@ -63,6 +66,7 @@ impl NodeConfig {
             threads: None,
             stop_at: None,
             prune: None,
+            producer: ProducerConfig::default(),
             dialer: Arc::new(TcpDialer),
             hasher: None,
             events: Arc::new(NoEvents),
@@ -117,6 +121,9 @@ pub enum NodeError {
         /// The cause.
         source: std::io::Error,
     },
+    /// No blocks are made on this network.
+    #[error(transparent)]
+    Producer(#[from] Refusal),
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),

@@ -1,28 +1,33 @@
 //! Puts the parts together: a running node.
 
 mod config;
+mod handle;
+mod make_blocks;
+mod messages;
 mod parts;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use dilithion_chain::{Accepted, ChainReader, Chainstate, PendingError};
+use dilithion_chain::{Accepted, ChainReader, Chainstate, MessagePool, PendingError};
 use dilithion_headers::HashToken;
 use dilithion_pow::{Hasher, PoolConfig, PowPool, PowStats};
 use dilithion_wire::{Transaction, Txid};
 
 pub use self::config::{CHAINSTATE_FOLDER, HASH_NICENESS, NodeConfig, NodeError};
+use self::handle::HandleParts;
+pub use self::handle::NodeHandle;
+pub use self::messages::SubmitError;
 use self::parts::check_genesis;
 pub use self::parts::{load_headers, open_chainstate, randomx};
 use crate::clock::{Clock, SystemClock};
 use crate::event::{Events, NodeEvent, Reporter};
 use crate::net::{ConnectionManager, NetParts, PeerSnapshot};
+use crate::producer::{Producer, ProducerParts, Refusal};
 use crate::random::random_u64;
 use crate::relay::TxRelay;
-use crate::stage::{
-    Engine, EngineEvent, EngineHandle, EngineParts, StatusReceiver, Submission, ValidatorThread,
-};
+use crate::stage::{Engine, EngineHandle, EngineParts, StatusReceiver, TipReceiver, ValidatorThread};
 use crate::sync::{Coordinator, CoordinatorConfig, Event};
 
 /// A running node. Dropping it without [`Node::stop`] leaves its threads running.
@@ -31,8 +36,13 @@ pub struct Node {
     engine: Engine,
     pool: Arc<PowPool<HashToken>>,
     store: ChainReader,
+    clock: Arc<dyn Clock>,
+    messages: MessagePool,
+    /// What makes blocks, or why none are made on this network.
+    producer: Result<Producer, Refusal>,
     listening: Option<SocketAddr>,
     events: Arc<dyn Events>,
+    handle: NodeHandle,
 }
 
 impl std::fmt::Debug for Node {
@@ -70,6 +80,12 @@ impl Node {
         self.engine.status()
     }
 
+    /// The tip of the connected chain; changes can be waited for.
+    #[must_use]
+    pub fn tip(&self) -> TipReceiver {
+        self.engine.tip()
+    }
+
     /// The hash pool's counters.
     #[must_use]
     pub fn pow_stats(&self) -> PowStats {
@@ -100,21 +116,36 @@ impl Node {
         &self,
         transaction: Transaction,
     ) -> Option<Result<Accepted, PendingError>> {
-        let (reply, outcome) = tokio::sync::oneshot::channel();
-        let submission = Submission { txid: transaction.txid(), transaction, reply: Some(reply) };
-        self.engine.handle().send(EngineEvent::Submit(submission), None);
-        outcome.await.ok()
+        self.handle.submit_transaction(transaction).await
     }
 
-    /// Closes connections, lets the validator finish, closes the store.
+    /// For whoever shows the node to people, or lets them act on it.
+    #[must_use]
+    pub fn handle(&self) -> NodeHandle {
+        self.handle.clone()
+    }
+
+    /// Completes when somebody asked for the end by [`NodeHandle::request_stop`].
+    pub async fn stop_requested(&self) {
+        self.handle.stop_requested().await;
+    }
+
+    /// Lets the producer finish its block, closes connections, lets the validator finish, closes the store.
     pub async fn stop(self) {
+        let Self { connections, engine, pool, messages, producer, events, handle, .. } = self;
+        drop(handle);
+        if let Ok(producer) = producer
+            && tokio::task::spawn_blocking(|| producer.stop()).await.is_err()
+        {
+            tracing::error!("shutdown was interrupted");
+        }
         // First, so that losing all peers on the way out is no event.
-        self.engine.interrupt();
-        self.connections.stop().await;
-        let Self { engine, pool, events, .. } = self;
+        engine.interrupt();
+        connections.stop().await;
         let joined = tokio::task::spawn_blocking(move || {
             engine.stop();
-            drop(pool);
+            // The last to hold the store's lock.
+            drop((pool, messages));
             // Whoever listens may wait for a disk, or a hook.
             events.on(&NodeEvent::NodeStop);
         });
@@ -137,6 +168,9 @@ struct Prepared {
 impl Prepared {
     fn new(config: NodeConfig) -> Result<(NodeConfig, Self), NodeError> {
         let params = &config.params;
+        if let Some(refusal) = config.producer.refusal(params) {
+            return Err(refusal.into());
+        }
         let chain = open_chainstate(&config)?;
         let hasher = match &config.hasher {
             Some(hasher) => Arc::clone(hasher),
@@ -172,7 +206,7 @@ impl Prepared {
         let (handle, inputs) = EngineHandle::channel();
         let answers = handle.clone();
         let pool_config = PoolConfig { threads: config.threads, niceness: Some(HASH_NICENESS) };
-        let pool = PowPool::new(pool_config, hasher, move |result| {
+        let pool = PowPool::new(pool_config, Arc::clone(&hasher), move |result| {
             let event = match result.hash {
                 Ok(hash) => Event::HashComputed { token: result.tag, hash },
                 Err(panic) => Event::HashFailed { reason: panic.to_string() },
@@ -181,6 +215,7 @@ impl Prepared {
         })?;
         let pool = Arc::new(pool);
         let store = chain.reader();
+        let messages = chain.message_pool();
         let tip = chain.tip().height;
         let tip_height = Arc::new(AtomicU32::new(tip.0));
         let events = config.events;
@@ -205,17 +240,66 @@ impl Prepared {
         let parts = EngineParts {
             coordinator,
             relay,
-            clock,
+            clock: Arc::clone(&clock),
             connections: Arc::clone(&connections),
             pool: Arc::clone(&pool),
             validator,
             tip_height,
             reporter,
         };
-        let engine = Engine::spawn(parts, handle, inputs).map_err(NodeError::Thread)?;
+        let engine = Engine::spawn(parts, handle.clone(), inputs).map_err(NodeError::Thread)?;
+        let producer = ProducerParts {
+            params: Arc::clone(&config.params),
+            config: config.producer,
+            clock: Arc::clone(&clock),
+            store: store.clone(),
+            hasher,
+            engine: handle.clone(),
+            status: engine.status(),
+            tip: engine.tip(),
+        };
+        let producer = match Refusal::of(&producer.params) {
+            Some(refusal) => Err(refusal),
+            None => match Producer::spawn(producer) {
+                Ok(producer) => Ok(producer),
+                Err(error) => {
+                    engine.stop();
+                    return Err(NodeError::Thread(error));
+                }
+            },
+        };
         match connections.start().await {
-            Ok(listening) => Ok(Node { connections, engine, pool, store, listening, events }),
+            Ok(listening) => {
+                let parts = HandleParts {
+                    runtime: tokio::runtime::Handle::current(),
+                    params: config.params,
+                    clock: Arc::clone(&clock),
+                    connections: Arc::clone(&connections),
+                    pool: Arc::clone(&pool),
+                    store: store.clone(),
+                    engine: handle,
+                    status: engine.status(),
+                    detail: engine.detail(),
+                    listening,
+                };
+                let handle = NodeHandle::new(parts);
+                Ok(Node {
+                    connections,
+                    engine,
+                    pool,
+                    store,
+                    clock,
+                    messages,
+                    producer,
+                    listening,
+                    events,
+                    handle,
+                })
+            }
             Err(source) => {
+                if let Ok(producer) = producer {
+                    producer.stop();
+                }
                 engine.stop();
                 Err(NodeError::Listen { address: address.unwrap_or(([0, 0, 0, 0], 0).into()), source })
             }

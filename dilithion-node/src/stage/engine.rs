@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dilithion_headers::{HashJob, HashToken};
 use dilithion_pow::{Job, PowPool};
-use dilithion_wire::{BlockHash, BlockHeader, Inventory, Message, PeerId};
+use dilithion_wire::{BlockHash, BlockHeader, Height, Inventory, Message, PeerId};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::validator_thread::{ValidatorGone, Work};
@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::event::{NodeEvent, Reporter};
 use crate::net::ConnectionManager;
 use crate::relay::{RelayAction, RelayEvent, TxRelay};
-use crate::sync::{Action, Coordinator, Event, StoreJob, SyncStatus};
+use crate::sync::{Action, Coordinator, Event, StoreJob, SyncDetail, SyncStatus};
 
 /// A status is published this often at most, whatever happens in between.
 const STATUS_INTERVAL: Duration = Duration::from_millis(100);
@@ -30,6 +30,11 @@ const MAX_HEADERS_BACKLOG: usize = 1 << 20;
 
 /// Where the current [`SyncStatus`] can be read and waited for.
 pub type StatusReceiver = watch::Receiver<SyncStatus>;
+/// Where the tip of the connected chain can be read and waited for, at once and not as often as a status.
+pub type TipReceiver = watch::Receiver<(Height, BlockHash)>;
+
+/// Where the current [`SyncDetail`] can be had. It is published with the status, while there are receivers.
+pub(crate) type DetailPublisher = Arc<watch::Sender<Arc<SyncDetail>>>;
 
 /// What the engine is told.
 #[derive(Debug)]
@@ -115,6 +120,8 @@ pub(crate) struct Engine {
     handle: EngineHandle,
     thread: JoinHandle<()>,
     status: StatusReceiver,
+    tip: TipReceiver,
+    detail: DetailPublisher,
 }
 
 impl Engine {
@@ -125,26 +132,33 @@ impl Engine {
         inputs: EngineInputs,
     ) -> std::io::Result<Self> {
         let (publisher, status) = watch::channel(parts.coordinator.status(parts.clock.now().mono));
+        let (tip_publisher, tip) = watch::channel(parts.coordinator.tip());
+        let detail: DetailPublisher = Arc::new(watch::Sender::new(Arc::new(parts.coordinator.detail())));
         let worker = Worker {
             stopped: Arc::clone(&handle.stopped),
             parts,
             publisher,
+            tip_publisher,
+            details: Arc::clone(&detail),
             published: Duration::ZERO,
             dirty: false,
             store_lost: false,
             follows_tip: false,
         };
         let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || worker.run(inputs.0))?;
-        Ok(Self { handle, thread, status })
-    }
-
-    /// The way in.
-    pub(crate) fn handle(&self) -> &EngineHandle {
-        &self.handle
+        Ok(Self { handle, thread, status, tip, detail })
     }
 
     pub(crate) fn status(&self) -> StatusReceiver {
         self.status.clone()
+    }
+
+    pub(crate) fn tip(&self) -> TipReceiver {
+        self.tip.clone()
+    }
+
+    pub(crate) fn detail(&self) -> DetailPublisher {
+        Arc::clone(&self.detail)
     }
 
     /// Makes the engine stop after the event that it is at, without waiting for it.
@@ -165,6 +179,8 @@ struct Worker {
     stopped: Arc<AtomicBool>,
     parts: EngineParts,
     publisher: watch::Sender<SyncStatus>,
+    tip_publisher: watch::Sender<(Height, BlockHash)>,
+    details: DetailPublisher,
     published: Duration,
     /// Something happened since the last status was published.
     dirty: bool,
@@ -233,7 +249,9 @@ impl Worker {
                 self.handle(Event::StoreFailed { reason: "the block validator has ended".to_owned() });
             }
         }
-        self.parts.tip_height.store(self.parts.coordinator.tip().0.0, Ordering::Relaxed);
+        let tip = self.parts.coordinator.tip();
+        self.parts.tip_height.store(tip.0.0, Ordering::Relaxed);
+        self.tip_publisher.send_if_modified(|known| std::mem::replace(known, tip) != tip);
         let follows = self.parts.coordinator.follows_tip();
         if self.follows_tip != follows {
             self.follows_tip = follows;
@@ -339,6 +357,9 @@ impl Worker {
         if self.dirty && now.saturating_sub(self.published) >= STATUS_INTERVAL {
             self.published = now;
             self.dirty = false;
+            if self.details.receiver_count() > 0 {
+                self.details.send_replace(Arc::new(self.parts.coordinator.detail()));
+            }
             let status = self.parts.coordinator.status(now);
             self.parts.reporter.events().on_status(&status, &self.parts.pool.stats());
             self.publisher.send_replace(status);

@@ -7,8 +7,8 @@ mod validator;
 mod validator_thread;
 
 pub(crate) use engine::EngineEvent;
-pub(crate) use engine::{Engine, EngineParts};
-pub use engine::{EngineHandle, StatusReceiver};
+pub(crate) use engine::{DetailPublisher, Engine, EngineParts};
+pub use engine::{EngineHandle, StatusReceiver, TipReceiver};
 pub use store::BlockStore;
 pub(crate) use submission::Submission;
 pub use validator::BlockValidator;

@@ -8,6 +8,7 @@ use dilithion_headers::HeadersManager;
 use dilithion_wire::{BlockHash, Height, PeerId};
 
 use super::bodies::Bodies;
+use super::detail::History;
 use super::failure::SyncFailure;
 use super::mutation::Mutation;
 use super::peers::SyncPeer;
@@ -71,6 +72,9 @@ pub struct Coordinator {
     pub(super) was_complete: bool,
     pub(super) failure: Option<SyncFailure>,
     pub(super) progress: Progress,
+    pub(super) history: History,
+    /// The operator wants nothing to be requested.
+    pub(super) paused: bool,
     /// A fault put in by a test.
     #[cfg(test)]
     pub(crate) mutation: Option<Mutation>,
@@ -100,6 +104,8 @@ impl Coordinator {
             was_complete: false,
             failure: None,
             progress: Progress::default(),
+            history: History::default(),
+            paused: false,
             #[cfg(test)]
             mutation: None,
         }
@@ -134,6 +140,7 @@ impl Coordinator {
             Event::Disconnected { tip, blocks } => self.on_disconnected(tip, &blocks),
             Event::StoreFailed { reason } => self.failure = Some(SyncFailure::Store { reason }),
             Event::HashFailed { reason } => self.failure = Some(SyncFailure::Hash { reason }),
+            Event::Ordered(order) => self.on_order(order),
             Event::Tick => self.on_tick(now, &mut out),
         }
         self.progress.sample(now.mono, self.tip.0, self.headers.ready_height());
@@ -204,7 +211,7 @@ impl Coordinator {
         if self.disconnecting {
             return;
         }
-        if self.state.downloads_blocks() {
+        if self.state.downloads_blocks() && !self.paused {
             self.schedule_blocks(off_best);
             self.request_blocks(now.mono, out);
         }
@@ -224,6 +231,7 @@ impl Coordinator {
 
     fn enter(&mut self, next: IbdState, now: Duration, out: &mut Vec<Action>) {
         out.push(Action::StateChanged { from: self.state, to: next });
+        self.history.note(self.state, next, now);
         self.state = next;
         self.entered = now;
         if next == IbdState::Complete {

@@ -5,7 +5,7 @@ use dilithion_chain::StoredHeader;
 use dilithion_headers::{HashJob, HashToken};
 use dilithion_wire::{BlockHash, BlockHeader, Height, Message, Misbehaviour, PeerId};
 
-use super::{Body, IbdState};
+use super::{Body, IbdState, Order};
 
 /// Something that happened outside the coordinator.
 #[derive(Clone, Debug)]
@@ -107,6 +107,8 @@ pub enum Event {
         /// What went wrong.
         reason: String,
     },
+    /// The operator wants something.
+    Ordered(Order),
     /// Time passed.
     Tick,
 }

@@ -130,7 +130,9 @@ impl Coordinator {
         // Short of its claim, it is asked once more; an answer without anything new settles it.
         sync_peer.exhausted =
             !leads_on && (accepted.count == 0 || sync_peer.claimed_height <= accepted.last_height);
-        if leads_on {
+        if leads_on && self.paused {
+            sync_peer.hinted = true;
+        } else if leads_on {
             sync_peer.followed_to = accepted.last_height;
             let locator = self.headers.locator_from(&accepted.last);
             self.ask_headers(accepted.peer, locator, now, out);
@@ -197,6 +199,10 @@ impl Coordinator {
     /// Asks a peer for what follows our best chain.
     fn begin_exchange(&mut self, peer: PeerId, now: Duration, out: &mut Vec<Action>) {
         if let Some(sync_peer) = self.peers.get_mut(&peer) {
+            if self.paused {
+                sync_peer.hinted = true;
+                return;
+            }
             sync_peer.next_getheaders = now + GETHEADERS_INTERVAL;
             sync_peer.followed_to = Height::GENESIS;
             sync_peer.hinted = false;

@@ -7,12 +7,14 @@ mod announce;
 mod block_sync;
 mod bodies;
 mod coordinator;
+mod detail;
 mod event;
 mod failure;
 mod fork;
 mod headers_sync;
 mod invariants;
 mod mutation;
+mod order;
 mod peers;
 mod progress;
 mod pushed;
@@ -21,11 +23,13 @@ mod status;
 
 pub use bodies::Body;
 pub use coordinator::{Coordinator, CoordinatorConfig};
+pub use detail::{BlockStage, PeerProgress, SyncDetail, Transition, WindowBlock};
 pub use event::{Action, BlockFault, BlockToConnect, Event, StoreJob};
 pub use failure::SyncFailure;
 pub use invariants::Broken;
 #[cfg(test)]
 pub(crate) use mutation::Mutation;
+pub use order::Order;
 pub use progress::Rates;
 pub use state::{IbdState, IllegalTrigger, Outcome, TRANSITIONS, Trigger};
 pub use status::SyncStatus;

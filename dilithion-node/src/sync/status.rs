@@ -76,6 +76,7 @@ impl Coordinator {
     fn waiting_for(&self) -> String {
         match self.state {
             IbdState::Error => self.failure.as_ref().map(ToString::to_string).unwrap_or_default(),
+            _ if self.paused => "paused by the operator".to_owned(),
             IbdState::Complete => "in sync".to_owned(),
             _ if self.peers.is_empty() => "waiting for a peer".to_owned(),
             IbdState::Idle | IbdState::Connecting => "no peer is ahead of us".to_owned(),

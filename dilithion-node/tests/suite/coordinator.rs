@@ -7,6 +7,7 @@ use crate::net::{Behaviour, Net, RefuseBody};
 use dilithion_node::sync::IbdState::{
     BlocksDownload, BlocksValidate, Complete, Connecting, Error, HeadersSync, Idle,
 };
+use dilithion_node::sync::Order;
 use dilithion_wire::{Height, PeerId};
 
 const A: PeerId = PeerId(1);
@@ -50,6 +51,29 @@ fn blocks_of_a_chain_without_the_minimum_of_work_are_not_downloaded() {
     net.connect(B, Behaviour::Honest(chain.clone()));
     net.run();
     net.assert_synced_to(&chain);
+}
+
+/// Requirement M10: the operator pauses a sync and resumes it.
+#[test]
+fn a_paused_sync_asks_for_nothing_and_goes_on_later() {
+    let chain = MockChain::new(4500, 1);
+    let mut net = Net::new(&chain);
+    net.connect(A, Behaviour::Honest(chain.clone()));
+    net.run_until(|net| net.tip().0 >= 100);
+    net.order(Order::Pause);
+    net.run_for(Duration::from_secs(30));
+    let asked = (net.headers_requested, net.blocks_requested);
+    assert!(net.tip().0 < 4500 && net.coordinator.detail().paused);
+    net.run_for(Duration::from_secs(60));
+    assert_eq!((net.headers_requested, net.blocks_requested), asked);
+    net.order(Order::Resume);
+    net.run();
+    net.assert_synced_to(&chain);
+    assert_eq!(net.blocks_requested, 4500, "nothing was lost, so nothing is asked for twice");
+    net.order(Order::SyncNow);
+    net.run_for(Duration::from_secs(5));
+    assert!(net.headers_requested > asked.0);
+    assert_eq!(net.coordinator.state(), Complete);
 }
 
 /// Bug 147: a chain whose length is a multiple of a full message needs one more request.

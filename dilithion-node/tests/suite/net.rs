@@ -8,7 +8,7 @@ use dilithion_headers::{HeadersConfig, HeadersManager, JobPriority, StoredHeader
 use dilithion_node::clock::Now;
 use dilithion_node::event::Reporter;
 use dilithion_node::sync::{
-    Action, BlockFault, BlockToConnect, Coordinator, CoordinatorConfig, Event, IbdState, StoreJob,
+    Action, BlockFault, BlockToConnect, Coordinator, CoordinatorConfig, Event, IbdState, Order, StoreJob,
 };
 use dilithion_pow::{CompactTarget, PowStats, Work};
 use dilithion_wire::{
@@ -121,6 +121,11 @@ pub struct Net {
 impl Net {
     pub fn new(chain: &MockChain) -> Self {
         Self::with_config(chain, CoordinatorConfig::default())
+    }
+
+    /// Tells the coordinator what the operator wants.
+    pub fn order(&mut self, order: Order) {
+        self.events.push_back(Event::Ordered(order));
     }
 
     pub fn with_stop_at(chain: &MockChain, height: Height) -> Self {

@@ -67,8 +67,13 @@ impl RunningNode {
     /// Starts `run` with these arguments.
     pub fn start(datadir: &Path, args: &[String]) -> Self {
         let mut command = on_recorded_chain("run", datadir);
-        command.args(["--no-seeds", "--bind", "127.0.0.1"]).args(args).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        command.args(["--no-seeds", "--bind", "127.0.0.1"]).args(args);
+        Self::of(command)
+    }
+
+    /// Starts any command that runs on.
+    pub fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stdout.take().unwrap());
         Self { child, log, lines: Vec::new() }
     }

@@ -14,7 +14,8 @@ use crate::magic::Magic;
 
 pub(super) const NAME: &str = "mainnet";
 
-const GENESIS: BlockHash = block_hash("0000009eaa5e7781ba6d14525c3f75c35444045b21ddafbbea61090db99b0bc3");
+pub(super) const GENESIS: BlockHash =
+    block_hash("0000009eaa5e7781ba6d14525c3f75c35444045b21ddafbbea61090db99b0bc3");
 
 /// Up to here targets and identities are not checked (spec: consensus §0, §13.4).
 const ASSUME_VALID: Height = Height(44_000);

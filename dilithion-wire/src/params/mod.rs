@@ -134,6 +134,13 @@ impl ChainParams {
         self.genesis_block().header
     }
 
+    /// Whether this is a network of one's own: one whose genesis block is that of no public network. Only there nodes make
+    /// blocks, and blocks carry [messages](crate::DataMessage).
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        ![mainnet::GENESIS, testnet::GENESIS, testnet::GENESIS_V1014].contains(&self.genesis.hash)
+    }
+
     /// The highest checkpoint.
     #[must_use]
     pub fn last_checkpoint(&self) -> Option<&Checkpoint> {
@@ -179,6 +186,15 @@ mod tests {
                 assert_ne!(one.genesis.hash, other.genesis.hash);
             }
         }
+    }
+
+    #[test]
+    fn private_networks_have_a_genesis_block_of_their_own() {
+        assert!(ChainParams::regtest().is_private());
+        assert!(!ChainParams::mainnet().is_private() && !ChainParams::testnet().is_private());
+        let mut renamed = ChainParams::testnet();
+        renamed.name = "private".to_owned();
+        assert!(!renamed.is_private());
     }
 
     #[test]

@@ -14,7 +14,11 @@ use crate::magic::Magic;
 pub(super) const NAME: &str = "testnet";
 
 /// What the reference node computes, not the `0000ee28…` in its parameters, which belongs to an earlier message.
-const GENESIS: BlockHash = block_hash("411c351d903c4bcc1ba0fe5c47a2056974fbb0bdb191dc25339a1b393c29e8fc");
+pub(super) const GENESIS: BlockHash =
+    block_hash("411c351d903c4bcc1ba0fe5c47a2056974fbb0bdb191dc25339a1b393c29e8fc");
+/// The testnet of release 1.0.14, whose genesis block carries another message (spec: consensus §2).
+pub(super) const GENESIS_V1014: BlockHash =
+    block_hash("0000ee281e9c4a9216ed662146da376ff20fd2b3cc516bc4346cedb2a330e6d3");
 
 const CHECKPOINTS: [(u32, BlockHash); 3] = [
     (1000, block_hash("0000cb60f4051a278b03a4133a6cefda689a5788a215c6209b160a9be632b5ca")),

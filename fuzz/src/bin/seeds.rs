@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use dilithion_wire::{Command, FrameHeader};
+use dilithion_wire::{ChainParams, Command, DataMessage, Encode, FrameHeader};
 
 /// Larger messages make every run slow and few more paths.
 const MAX_SEED: usize = 20_000;
@@ -25,6 +25,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     for file in ["testdata/private.toml", "testdata/testnet-v1014.toml"] {
         write(corpus, "chain_file", &file.replace('/', "-"), &fs::read(root.join(file))?)?;
+    }
+    for (name, bytes) in [("short", 5), ("long", 15_000)] {
+        let message = DataMessage::new("Alice", "x".repeat(bytes), 1_700_000_000, 42)?;
+        let mut coinbase = ChainParams::regtest().genesis_block().transactions.remove(0);
+        coinbase.outputs.extend(message.outputs());
+        write(corpus, "data_message", name, &coinbase.encode_to_vec())?;
     }
     Ok(())
 }

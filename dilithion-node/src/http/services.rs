@@ -1,0 +1,46 @@
+//! What the server answers from. The node itself is always there; a part that is not has no routes and no methods.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::node::NodeHandle;
+
+/// What the server answers from.
+#[derive(Clone)]
+pub struct Services {
+    /// The node.
+    pub node: NodeHandle,
+    /// The record of events, if one is kept.
+    pub journal: Option<Arc<dyn JournalSource>>,
+}
+
+impl Services {
+    /// The node alone.
+    #[must_use]
+    pub fn new(node: NodeHandle) -> Self {
+        Self { node, journal: None }
+    }
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services")
+            .field("node", &self.node)
+            .field("journal", &self.journal.is_some())
+            .finish()
+    }
+}
+
+/// Events of the node, in order. Calls may wait for the disk.
+pub trait JournalSource: Send + Sync + 'static {
+    /// How many events there are, and the hash of the last one, as lower-case hex.
+    fn head(&self) -> (u64, String);
+
+    /// At most `limit` events that follow the first `after`.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    fn after(&self, after: u64, limit: usize) -> std::io::Result<Vec<Value>>;
+}

@@ -1,0 +1,179 @@
+//! What may be seen of a running node, and done to it, from any thread.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dilithion_chain::{Accepted, ChainReader, PendingError};
+use dilithion_headers::HashToken;
+use dilithion_pow::{PowPool, PowStats};
+use dilithion_wire::{ChainParams, PeerId, Transaction};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, Now};
+use crate::net::{Ban, ConnectionManager, PeerInfo, PeerSnapshot};
+use crate::stage::{DetailPublisher, EngineEvent, EngineHandle, StatusReceiver, Submission};
+use crate::sync::{Event, Order, SyncDetail};
+
+/// What may be seen of a running node, and done to it. Nothing here waits for the engine: what is seen are snapshots of
+/// the last tenth of a second, and what is ordered is queued.
+///
+/// Clones are cheap. They keep the store open, so they are to be dropped when the node stops.
+#[derive(Clone)]
+pub struct NodeHandle {
+    parts: Arc<HandleParts>,
+    stop: CancellationToken,
+    /// Held so that the engine publishes details.
+    detail: watch::Receiver<Arc<SyncDetail>>,
+}
+
+/// What a handle reaches.
+pub(super) struct HandleParts {
+    /// Where connections run.
+    pub(super) runtime: tokio::runtime::Handle,
+    pub(super) params: Arc<ChainParams>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) connections: Arc<ConnectionManager>,
+    pub(super) pool: Arc<PowPool<HashToken>>,
+    pub(super) store: ChainReader,
+    pub(super) engine: EngineHandle,
+    pub(super) status: StatusReceiver,
+    pub(super) detail: DetailPublisher,
+    pub(super) listening: Option<SocketAddr>,
+}
+
+impl std::fmt::Debug for NodeHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NodeHandle").field("network", &self.parts.params.name).finish_non_exhaustive()
+    }
+}
+
+impl NodeHandle {
+    pub(super) fn new(parts: HandleParts) -> Self {
+        let detail = parts.detail.subscribe();
+        Self { parts: Arc::new(parts), stop: CancellationToken::new(), detail }
+    }
+
+    /// The network's parameters.
+    #[must_use]
+    pub fn params(&self) -> &Arc<ChainParams> {
+        &self.parts.params
+    }
+
+    /// The present moment on the node's clock.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.parts.clock.now()
+    }
+
+    /// The state of the sync; changes can be waited for.
+    #[must_use]
+    pub fn status(&self) -> StatusReceiver {
+        self.parts.status.clone()
+    }
+
+    /// What the sync does with each block and each peer.
+    #[must_use]
+    pub fn detail(&self) -> Arc<SyncDetail> {
+        Arc::clone(&self.detail.borrow())
+    }
+
+    /// The store, for reading.
+    #[must_use]
+    pub fn store(&self) -> &ChainReader {
+        &self.parts.store
+    }
+
+    /// The hash pool's counters.
+    #[must_use]
+    pub fn pow_stats(&self) -> PowStats {
+        self.parts.pool.stats()
+    }
+
+    /// The address listened on.
+    #[must_use]
+    pub fn listening(&self) -> Option<SocketAddr> {
+        self.parts.listening
+    }
+
+    /// All connections, oldest first: their counters, and what the peers said of themselves.
+    #[must_use]
+    pub fn peers(&self) -> Vec<(PeerSnapshot, PeerInfo)> {
+        self.parts.connections.peers().described()
+    }
+
+    /// Closes a connection; tells whether there was one.
+    #[must_use]
+    pub fn disconnect(&self, id: PeerId) -> bool {
+        let peer = self.parts.connections.peers().get(id);
+        peer.inspect(|peer| peer.disconnect()).is_some()
+    }
+
+    /// Keeps a connection to this address from now on.
+    pub fn add_peer(&self, address: SocketAddr) {
+        let _on_the_nodes_runtime = self.parts.runtime.enter();
+        self.parts.connections.maintain(address);
+    }
+
+    /// Dials an address once; what comes of it can be seen in [`peers`](Self::peers).
+    pub fn try_peer(&self, address: SocketAddr) {
+        let _on_the_nodes_runtime = self.parts.runtime.enter();
+        self.parts.connections.try_once(address);
+    }
+
+    /// Keeps no connection to this address any more, and closes the one there is; tells whether one was kept.
+    #[must_use]
+    pub fn remove_peer(&self, address: SocketAddr) -> bool {
+        self.parts.connections.abandon(address)
+    }
+
+    /// The bans in force.
+    #[must_use]
+    pub fn banned(&self) -> Vec<Ban> {
+        self.parts.connections.banned()
+    }
+
+    /// Refuses an address and closes its connections.
+    pub fn ban(&self, ip: IpAddr, reason: String, duration: Duration) {
+        self.parts.connections.ban_for(ip, reason, duration);
+    }
+
+    /// Lifts the ban of an address; tells whether there was one.
+    #[must_use]
+    pub fn unban(&self, ip: IpAddr) -> bool {
+        self.parts.connections.unban(ip)
+    }
+
+    /// Lifts all bans.
+    pub fn clear_banned(&self) {
+        self.parts.connections.clear_banned();
+    }
+
+    /// Tells the coordinator what the operator wants.
+    pub fn order(&self, order: Order) {
+        self.parts.engine.send(Event::Ordered(order), None);
+    }
+
+    /// Makes a transaction pending, if a block on top of the tip could include it, and announces it. `None` if the node is
+    /// stopping or its store has failed.
+    pub async fn submit_transaction(
+        &self,
+        transaction: Transaction,
+    ) -> Option<Result<Accepted, PendingError>> {
+        let (reply, outcome) = tokio::sync::oneshot::channel();
+        let submission = Submission { txid: transaction.txid(), transaction, reply: Some(reply) };
+        self.parts.engine.send(EngineEvent::Submit(submission), None);
+        outcome.await.ok()
+    }
+
+    /// Asks whoever runs the node to stop it.
+    pub fn request_stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Completes when the end was asked for.
+    pub async fn stop_requested(&self) {
+        self.stop.cancelled().await;
+    }
+}

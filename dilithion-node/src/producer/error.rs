@@ -1,0 +1,104 @@
+//! Why a node makes no block.
+
+use dilithion_chain::StoreError;
+use dilithion_pow::PowError;
+use dilithion_wire::{BlockHash, ChainParams, Height};
+use thiserror::Error;
+
+/// Why a node makes no blocks at all on a network.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// The network is not one's own.
+    #[error("refused: nodes make blocks on private networks only, and {network} is public")]
+    Public {
+        /// Its name.
+        network: String,
+    },
+    /// Coinbases of this network need more than this node puts into them.
+    #[error("refused: a coinbase of {network} must have {what}, which this node does not make")]
+    Coinbase {
+        /// Its name.
+        network: String,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// Slots need a length.
+    #[error("refused: blocks cannot be made every 0 seconds")]
+    NoInterval,
+}
+
+impl Refusal {
+    /// Why no blocks are made on a network, if none are.
+    #[must_use]
+    pub fn of(params: &ChainParams) -> Option<Self> {
+        let network = params.name.clone();
+        if !params.is_private() {
+            Some(Self::Public { network })
+        } else if params.mik.is_some() {
+            Some(Self::Coinbase { network, what: "the identity of a miner" })
+        } else if params.dev_fund.is_some() {
+            Some(Self::Coinbase { network, what: "outputs to a development fund" })
+        } else {
+            None
+        }
+    }
+}
+
+/// Why a block was not made.
+#[derive(Debug, Error)]
+pub enum ProduceError {
+    /// This node makes none.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The blocks of a better chain are being fetched: one on top of ours would be in vain.
+    #[error("the node is syncing: it has {chain} of {headers} blocks")]
+    Syncing {
+        /// Height of the connected chain.
+        chain: Height,
+        /// Height of the best header chain.
+        headers: Height,
+    },
+    /// Nothing can be connected any more.
+    #[error("the node has failed: {reason}")]
+    Failed {
+        /// Why.
+        reason: String,
+    },
+    /// Blocks were made so fast that their times are ahead of the clock by as much as they may be.
+    #[error("the next block must not be older than {earliest}, it is {now}")]
+    AheadOfTime {
+        /// Its earliest time, in seconds since 1970.
+        earliest: u64,
+        /// The wall clock.
+        now: u64,
+    },
+    /// Another block was connected meanwhile.
+    #[error("the tip moved while a block was made")]
+    TipMoved,
+    /// The block did not become part of the chain.
+    #[error("block {hash} at height {height} was not connected")]
+    NotConnected {
+        /// Its height.
+        height: Height,
+        /// Its id.
+        hash: BlockHash,
+    },
+    /// No nonce meets the target, or the search was ended.
+    #[error("no nonce was found")]
+    NoNonce,
+    /// The node is stopping.
+    #[error("the node is stopping")]
+    Stopping,
+    /// The store failed.
+    #[error("the store: {0}")]
+    Store(Box<StoreError>),
+    /// No hash can be computed.
+    #[error("proof of work: {0}")]
+    Pow(#[from] PowError),
+}
+
+impl From<StoreError> for ProduceError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Box::new(error))
+    }
+}

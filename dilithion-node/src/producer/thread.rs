@@ -1,0 +1,83 @@
+//! The thread that makes blocks, and the way to it.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use dilithion_chain::ChainReader;
+use dilithion_pow::Hasher;
+use dilithion_wire::ChainParams;
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::worker::{Request, Worker};
+use super::{Payee, ProduceError, Produced, ProducerConfig, ProducerStats, Refusal};
+use crate::clock::Clock;
+use crate::stage::{EngineHandle, StatusReceiver, TipReceiver};
+
+/// Requests that may wait; who asks for more waits to be heard.
+const MAX_REQUESTS: usize = 16;
+
+/// What a producer works with.
+pub(crate) struct ProducerParts {
+    pub(crate) params: Arc<ChainParams>,
+    pub(crate) config: ProducerConfig,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) store: ChainReader,
+    pub(crate) hasher: Arc<dyn Hasher>,
+    pub(crate) engine: EngineHandle,
+    pub(crate) status: StatusReceiver,
+    pub(crate) tip: TipReceiver,
+}
+
+/// A handle on the thread.
+#[derive(Debug)]
+pub(crate) struct Producer {
+    requests: mpsc::Sender<Request>,
+    stats: watch::Receiver<ProducerStats>,
+    stop: CancellationToken,
+    thread: JoinHandle<()>,
+}
+
+impl Producer {
+    /// Starts the thread. Without a schedule it waits for requests.
+    pub(crate) fn spawn(parts: ProducerParts) -> std::io::Result<Self> {
+        // Timers of its own: those of the node's runtime may end before it does.
+        let runtime = Builder::new_current_thread().enable_time().build()?;
+        let (requests, waiting) = mpsc::channel(MAX_REQUESTS);
+        let (publisher, stats) = watch::channel(ProducerStats::default());
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let thread = thread::Builder::new()
+            .name("producer".to_owned())
+            .spawn(move || Worker::new(parts, runtime, waiting, publisher, stopped).run())?;
+        Ok(Self { requests, stats, stop, thread })
+    }
+
+    /// Makes a block now.
+    pub(crate) async fn produce(&self, payee: Option<Payee>) -> Result<Produced, ProduceError> {
+        let (answer, made) = oneshot::channel();
+        self.requests.send(Request { payee, answer }).await.map_err(|_| ProduceError::Stopping)?;
+        made.await.map_err(|_| ProduceError::Stopping)?
+    }
+
+    pub(crate) fn stats(&self) -> watch::Receiver<ProducerStats> {
+        self.stats.clone()
+    }
+
+    /// Ends the thread; a block that was handed out is waited for.
+    pub(crate) fn stop(self) {
+        self.stop.cancel();
+        if self.thread.join().is_err() {
+            tracing::error!("the producer thread panicked");
+        }
+    }
+}
+
+impl ProducerConfig {
+    /// Why a node on this network cannot follow this configuration, if it cannot.
+    pub(crate) fn refusal(&self, params: &ChainParams) -> Option<Refusal> {
+        let interval = self.interval?;
+        Refusal::of(params).or_else(|| interval.is_zero().then_some(Refusal::NoInterval))
+    }
+}
