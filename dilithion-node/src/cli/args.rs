@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use dilithion_pow::PowMode;
 use dilithion_wire::{ChainParams, Height, MessageId};
 
+use super::ops_args::{ConfigArgs, JournalWhat, OpsArgs};
 use super::produce_args::ProduceArgs;
 use super::submit::SubmitArgs;
 use crate::http::{Allowed, HttpConfig};
@@ -94,6 +95,14 @@ pub enum Command {
     },
     /// Run whole networks of nodes in virtual time and check that nothing goes wrong
     Sim(SimArgs),
+    /// Read a journal of what a node did
+    Journal {
+        #[command(subcommand)]
+        /// What to do with it.
+        what: JournalWhat,
+    },
+    /// Show the settings of `run`, and where each comes from
+    Config(ConfigArgs),
     /// Sync two fresh nodes from a third on this machine and show how
     Demo,
 }
@@ -395,6 +404,9 @@ pub struct RunArgs {
     /// Log only warnings and errors
     #[arg(long, short)]
     pub quiet: bool,
+    #[command(flatten)]
+    /// What operators need.
+    pub ops: OpsArgs,
 }
 
 impl RunArgs {

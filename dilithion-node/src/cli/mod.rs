@@ -8,9 +8,14 @@ mod chain_files;
 mod check_chain;
 mod demo;
 mod inspect;
+mod journal;
+mod logging;
+mod ops_args;
 mod produce_args;
+mod progress;
 mod query;
 mod run;
+mod settings;
 mod sim;
 mod submit;
 mod submit_http;
@@ -18,18 +23,21 @@ mod term;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 pub use args::{
     AtHeight, BenchWhat, ChainArgs, Cli, Command, HttpArgs, InspectWhat, Network, QueryWhat, RunArgs, SimArgs,
 };
+pub use ops_args::{ConfigArgs, JournalArgs, JournalWhat, OpsArgs};
 pub use produce_args::ProduceArgs;
 pub use submit::SubmitArgs;
+
+use crate::journal::JournalError;
 
 /// Exit code of a command that failed.
 const FAILURE: u8 = 1;
 /// Exit code for input that makes no sense; clap uses the same for unknown options.
 const BAD_INPUT: u8 = 2;
+/// Exit code for a journal that is not what was written (spec: requirements M2).
+const BROKEN_JOURNAL: u8 = 2;
 
 /// Input that the user has to correct, as opposed to something that failed.
 #[derive(Debug, thiserror::Error)]
@@ -39,9 +47,32 @@ struct BadInput(String);
 /// Parses the arguments, runs the command and returns its exit code. Without arguments it runs the demo.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let done = match cli.command.unwrap_or(Command::Demo) {
-        Command::Run(args) => run::run(&args),
+    let done = settings::parse().and_then(|(cli, settings)| dispatch(cli, &settings));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            term::complain(&format!("error: {error:#}"));
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref() {
+        Some(JournalError::Broken(_)) => BROKEN_JOURNAL,
+        _ if error.is::<BadInput>() => BAD_INPUT,
+        _ => FAILURE,
+    }
+}
+
+fn dispatch(cli: Cli, settings: &settings::Settings) -> anyhow::Result<()> {
+    match cli.command.unwrap_or(Command::Demo) {
+        Command::Run(args) => run::run(&args, settings),
+        Command::Journal { what } => journal::journal(&what),
+        Command::Config(args) => {
+            settings.show(args.template);
+            Ok(())
+        }
         Command::Import { file, chain } => chain_files::import(&file, &chain),
         Command::Export { file, chain } => chain_files::export(&file, &chain),
         Command::Inspect { what, chain } => inspect::inspect(&what, &chain),
@@ -52,12 +83,5 @@ pub fn main() -> ExitCode {
         Command::Bench { what } => bench::bench(&what),
         Command::Sim(args) => sim::sim(&args),
         Command::Demo => demo::demo(),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            term::complain(&format!("error: {error:#}"));
-            ExitCode::from(if error.is::<BadInput>() { BAD_INPUT } else { FAILURE })
-        }
     }
 }

@@ -1,35 +1,160 @@
 //! `run`: a node until it is told to stop.
 
-use std::io::IsTerminal;
-use std::time::Duration;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use anyhow::{Context, bail};
 use dilithion_wire::Height;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::EnvFilter;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::RunArgs;
+use super::logging::Log;
+use super::settings::Settings;
+use super::term::say;
+use super::{RunArgs, progress};
+use crate::clock::{Clock, SystemClock};
+use crate::daemon::{self, PidFile};
+use crate::event::{Events, NodeEvent};
+use crate::hook::{HookKind, Stop};
 use crate::http::{HttpConfig, HttpError, HttpServer, Services};
-use crate::node::Node;
+use crate::limits::Applied;
+use crate::net::MAX_OUTBOUND_CONNECTIONS;
+use crate::node::{Node, NodeConfig};
+use crate::observer::{Observer, ObserverConfig, default_run_id};
 use crate::stage::StatusReceiver;
 use crate::sync::IbdState;
 
-/// A line about the sync is logged this often while one is under way.
-const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
-/// The variable that overrides the log level, in the syntax of `tracing_subscriber::EnvFilter`.
-const LOG_VARIABLE: &str = "DILITHION_LOG";
+/// The log's name in the data directory, for a node in the background; as Bitcoin Core's.
+const LOG_FILE: &str = "debug.log";
+/// The variable that names a run as well, as the documents' programs do.
+const RUN_VARIABLE: &str = "RUN_ID";
+/// Connections beside the eight that fetch blocks: one that tries an address, and one that waits for its slot.
+const EXTRA_OUTBOUND: usize = 2;
 
-pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
-    start_logging(args);
-    let config = args.node_config()?;
+/// The node cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[error("the node failed: {0}")]
+struct NodeFailed(String);
+
+pub(super) fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
+    let ops = &args.ops;
+    if ops.dry_run {
+        args.node_config()?;
+        settings.show(false);
+        return Ok(());
+    }
+    if ops.daemon && !ops.daemon_child {
+        let pid = daemon::start_in_background()?;
+        say(&format!("The node runs in the background: process {pid}"));
+        return Ok(());
+    }
+    if ops.daemon_child {
+        daemon::leave_terminal()?;
+    }
+    // Before there is a second thread, so that limits hold for all of them.
+    let limits = ops.limits().apply()?;
+    let hash_threads = args.threads.or_else(|| std::thread::available_parallelism().ok());
+    ops.limits().check_memory(args.pow, hash_threads.map_or(1, NonZeroUsize::get))?;
+    let config = configure(args, &limits)?;
+    let datadir = &config.datadir;
+    std::fs::create_dir_all(datadir).with_context(|| format!("cannot make {}", datadir.display()))?;
+    let pid_file = PidFile::acquire(datadir)?;
+    let log = Log::start(args, log_file(args, &config)?)?;
+    tracing::info!("{} node, data in {}", config.params.name, datadir.display());
+    let observer = observe(args, &config, &limits)?;
+    let done = pass_gate(args, &observer).and_then(|()| serve(args, config, &observer, &log));
+    // A node that ran and failed has told why.
+    if let Err(error) = &done
+        && !error.is::<NodeFailed>()
+    {
+        observer.on(&NodeEvent::Error { reason: format!("{error:#}") });
+    }
+    // A node that has stopped has told it; one that did not start has not.
+    observer.on(&NodeEvent::NodeStop);
+    drop(pid_file);
+    done
+}
+
+/// The node's configuration; no more peers than there are files for.
+fn configure(args: &RunArgs, limits: &Applied) -> anyhow::Result<NodeConfig> {
+    let mut config = args.node_config()?;
+    // A node in the background leaves the folder that it was started in.
+    config.datadir = std::path::absolute(&config.datadir)?;
+    let outbound = MAX_OUTBOUND_CONNECTIONS + EXTRA_OUTBOUND + config.net.peers.len();
+    let budget = limits.inbound_budget(outbound)?;
+    config.net.slots.inbound = config.net.slots.inbound.min(budget);
+    Ok(config)
+}
+
+fn log_file(args: &RunArgs, config: &NodeConfig) -> anyhow::Result<Option<PathBuf>> {
+    Ok(match &args.ops.logfile {
+        Some(file) => Some(std::path::absolute(file)?),
+        None => args.ops.daemon.then(|| config.datadir.join(LOG_FILE)),
+    })
+}
+
+fn observe(args: &RunArgs, config: &NodeConfig, limits: &Applied) -> anyhow::Result<Arc<Observer>> {
+    let clock = Arc::new(SystemClock::new());
+    let run_id = args.ops.run_id.clone().or_else(|| std::env::var(RUN_VARIABLE).ok());
+    let observed = ObserverConfig {
+        checkpoints: config.params.checkpoints.iter().map(|checkpoint| checkpoint.height).collect(),
+        hooks: args.ops.hooks(),
+        limits: limits.to_string(),
+        ..ObserverConfig::new(&config.datadir, run_id.unwrap_or_else(|| default_run_id(&*clock)))
+    };
+    let observer = Arc::new(Observer::open(observed, clock)?);
+    observer.on(&NodeEvent::LimitsApplied { detail: limits.to_string() });
+    Ok(observer)
+}
+
+/// Runs the operator's gate, if there is one: the node starts only if it says so.
+fn pass_gate(args: &RunArgs, observer: &Observer) -> anyhow::Result<()> {
+    let clock: &dyn Clock = &SystemClock::new();
+    let Some(report) = args.ops.hooks().run(HookKind::StartupGate, "", clock, &Stop::default()) else {
+        return Ok(());
+    };
+    let (passed, end) = (report.outcome.is_success(), report.outcome.end.clone());
+    observer.on_hook(report);
+    if passed { Ok(()) } else { bail!("the startup gate does not let the node start: {end}") }
+}
+
+/// The signals that a node heeds.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Completes when the node is to stop, and tells why.
+    async fn stop(&mut self, log: &Log) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hangup.recv() => log.reopen(),
+            }
+        }
+    }
+}
+
+fn serve(args: &RunArgs, mut config: NodeConfig, observer: &Arc<Observer>, log: &Log) -> anyhow::Result<()> {
+    config.events = Arc::clone(observer) as Arc<dyn Events>;
     let http = args.http.config(&config.params, &config.datadir);
-    tracing::info!("{} node, data in {}", config.params.name, config.datadir.display());
     let stop_at = config.stop_at;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("net").build()?;
     runtime.block_on(async {
         // Before the node starts, so that no signal is missed.
-        let (mut terminate, mut interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let mut signals = Signals::new()?;
         let node = Node::start(config).await?;
         let http = match http {
             Some(http) => start_http(http, &node, args.http.rpcport.is_some()),
@@ -43,23 +168,40 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
             }
         };
         let status = node.status();
+        tell_ready(args)?;
         let ended = tokio::select! {
-            _ = terminate.recv() => { tracing::info!("SIGTERM: shutting down"); Ok(()) }
-            _ = interrupt.recv() => { tracing::info!("SIGINT: shutting down"); Ok(()) }
+            signal = signals.stop(log) => { tracing::info!("{signal}: shutting down"); Ok(()) }
             () = node.stop_requested() => { tracing::info!("Asked to stop: shutting down"); Ok(()) }
             height = reached(status.clone(), stop_at) => {
                 tracing::info!("Reached height {height}: shutting down");
                 Ok(())
             }
-            () = report_progress(&node, status.clone()) => Ok(()),
-            reason = failed(status) => Err(anyhow::anyhow!("the node failed: {reason}")),
+            () = progress::report(&node, status.clone(), log.bars()) => Ok(()),
+            reason = failed(status) => Err(NodeFailed(reason).into()),
         };
         if let Some(http) = http {
             tokio::task::spawn_blocking(|| http.stop()).await?;
         }
+        tell_manager(&[NotifyState::Stopping]);
         node.stop().await;
         ended
     })
+}
+
+/// Tells whoever started us that the node can be reached.
+fn tell_ready(args: &RunArgs) -> anyhow::Result<()> {
+    if args.ops.daemon_child {
+        daemon::tell_ready()?;
+    }
+    tell_manager(&[NotifyState::Ready]);
+    Ok(())
+}
+
+/// Tells the service manager, if there is one.
+fn tell_manager(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!("cannot tell the service manager: {error}");
+    }
 }
 
 /// Starts the HTTP server. If its usual port is taken the node does without it: only a port that was asked for is a
@@ -73,21 +215,6 @@ fn start_http(config: HttpConfig, node: &Node, asked_for: bool) -> Result<Option
         }
         Err(error) => Err(error),
     }
-}
-
-fn start_logging(args: &RunArgs) {
-    let level = match (args.quiet, args.verbose) {
-        (true, _) => LevelFilter::WARN,
-        (false, true) => LevelFilter::DEBUG,
-        (false, false) => LevelFilter::INFO,
-    };
-    let filter =
-        EnvFilter::builder().with_default_directive(level.into()).with_env_var(LOG_VARIABLE).from_env_lossy();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .with_ansi(std::io::stdout().is_terminal())
-        .init();
 }
 
 /// Completes when the chain has reached the height at which the node is to stop, if there is one.
@@ -105,20 +232,5 @@ async fn failed(mut status: StatusReceiver) -> String {
     match status.wait_for(|status| status.state == IbdState::Error).await {
         Ok(status) => status.waiting_for.clone(),
         Err(_) => "the engine has ended".to_owned(),
-    }
-}
-
-async fn report_progress(node: &Node, status: StatusReceiver) {
-    let mut timer = tokio::time::interval(PROGRESS_INTERVAL);
-    timer.tick().await;
-    let mut last = None;
-    loop {
-        timer.tick().await;
-        let now = status.borrow().clone();
-        let height = now.chain_height;
-        if now.state != IbdState::Idle && now.state != IbdState::Complete || last != Some(height) {
-            tracing::info!("{now}; {} hashes computed", node.pow_stats().hashed);
-        }
-        last = Some(height);
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Admission, ConnectionManager, Host, Purpose, Refusal};
+use crate::event::NodeEvent;
 
 /// Pause after a failed `accept`, which mostly means that file descriptors ran out.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -39,9 +40,15 @@ impl ConnectionManager {
             Ok(Admission::Free) => {}
             Ok(Admission::InPlaceOf(id)) => {
                 tracing::info!("[P2P] Disconnecting peer {id}: its slot is given to {address}");
+                if let Some(peer) = self.shared.peers.get(id) {
+                    let reason = "their slots are given to others".to_owned();
+                    self.shared.events.on(&NodeEvent::PeerRefused { address: peer.address.ip(), reason });
+                }
                 self.disconnect(id);
             }
             Err(refusal) => {
+                let event = NodeEvent::PeerRefused { address: address.ip(), reason: refusal.to_string() };
+                self.shared.events.on(&event);
                 tracing::debug!("[P2P] Refused {address}: {refusal}");
                 return;
             }

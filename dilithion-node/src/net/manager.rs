@@ -21,6 +21,7 @@ use super::peer::{Peer, SendError};
 use super::shared::Shared;
 use super::{Ban, Bans, Dialer, Host, MAX_OUTBOUND_CONNECTIONS, NetConfig, Peers, Purpose};
 use crate::clock::Clock;
+use crate::event::Events;
 use crate::random::random_u64;
 use crate::stage::EngineHandle;
 
@@ -35,6 +36,7 @@ pub(crate) struct NetParts {
     pub(crate) store: ChainReader,
     pub(crate) tip_height: Arc<AtomicU32>,
     pub(crate) dialer: Arc<dyn Dialer>,
+    pub(crate) events: Arc<dyn Events>,
 }
 
 /// All connections of a node.
@@ -61,7 +63,7 @@ impl ConnectionManager {
     /// A manager without connections; reads the bans of earlier runs.
     #[must_use]
     pub(crate) fn new(parts: NetParts) -> Self {
-        let NetParts { params, config, datadir, clock, engine, store, tip_height, dialer } = parts;
+        let NetParts { params, config, datadir, clock, engine, store, tip_height, dialer, events } = parts;
         let seeds = params.seeds.iter().filter_map(|seed| seed.parse::<SocketAddr>().ok());
         let known = config.peers.iter().copied().chain(seeds);
         let spared = Spared {
@@ -73,8 +75,19 @@ impl ConnectionManager {
         let book = AddressBook::load(file(ADDRESS_FILE), config.loopback_as_remote);
         let peers = Arc::new(Peers::default());
         let pool_search = Arc::new(Semaphore::new(1));
-        let shared =
-            Shared { params, config, clock, engine, store, peers, bans, book, pool_search, tip_height };
+        let shared = Shared {
+            params,
+            config,
+            clock,
+            engine,
+            store,
+            peers,
+            bans,
+            book,
+            pool_search,
+            tip_height,
+            events,
+        };
         Self {
             shared: Arc::new(shared),
             dialer,

@@ -11,6 +11,7 @@ use super::address_book::AddressBook;
 use super::peer::Peer;
 use super::{Bans, NetConfig, Peers};
 use crate::clock::Clock;
+use crate::event::{Events, NodeEvent};
 use crate::random::random_u64;
 use crate::stage::EngineHandle;
 
@@ -27,6 +28,7 @@ pub(super) struct Shared {
     /// One connection at a time searches the pending pool.
     pub(super) pool_search: Arc<Semaphore>,
     pub(super) tip_height: Arc<AtomicU32>,
+    pub(super) events: Arc<dyn Events>,
 }
 
 impl Shared {
@@ -56,10 +58,13 @@ impl Shared {
 
     /// Scores a peer; at the limit its host is banned and its connections are closed, which is told.
     pub(super) fn punish(&self, peer: &Peer, misbehaviour: Misbehaviour) -> bool {
-        let score = self.bans.punish(peer.id, peer.address.ip(), misbehaviour, self.clock.now());
+        let address = peer.address.ip();
+        let score = self.bans.punish(peer.id, address, misbehaviour, self.clock.now());
         peer.note_score(score);
         let over = score >= BAN_SCORE;
         if over {
+            let reason = format!("{misbehaviour} (score {score})");
+            self.events.on(&NodeEvent::PeerBanned { peer: peer.id, address, reason });
             peer.disconnect();
             if self.bans.reason(peer.address.ip(), self.clock.now()).is_some() {
                 self.peers.disconnect_host(peer.host());

@@ -11,6 +11,7 @@ use dilithion_pow::{Hasher, PowError, PowMode};
 use dilithion_wire::{BlockHash, ChainParams, Height};
 use thiserror::Error;
 
+use crate::event::{Events, NoEvents};
 use crate::net::{Dialer, NetConfig, TcpDialer};
 use crate::producer::{ProducerConfig, Refusal};
 use crate::relay::RelayConfig;
@@ -48,6 +49,8 @@ pub struct NodeConfig {
     pub dialer: Arc<dyn Dialer>,
     /// Computes ids; `None` for RandomX with the network's key. Nodes in one process can share one.
     pub hasher: Option<Arc<dyn Hasher>>,
+    /// Is told what happens.
+    pub events: Arc<dyn Events>,
 }
 
 impl NodeConfig {
@@ -66,6 +69,7 @@ impl NodeConfig {
             producer: ProducerConfig::default(),
             dialer: Arc::new(TcpDialer),
             hasher: None,
+            events: Arc::new(NoEvents),
         }
     }
 

@@ -22,6 +22,7 @@ pub use self::messages::SubmitError;
 use self::parts::check_genesis;
 pub use self::parts::{load_headers, open_chainstate, randomx};
 use crate::clock::{Clock, SystemClock};
+use crate::event::{Events, NodeEvent, Reporter};
 use crate::net::{ConnectionManager, NetParts, PeerSnapshot};
 use crate::producer::{Producer, ProducerParts, Refusal};
 use crate::random::random_u64;
@@ -40,6 +41,7 @@ pub struct Node {
     /// What makes blocks, or why none are made on this network.
     producer: Result<Producer, Refusal>,
     listening: Option<SocketAddr>,
+    events: Arc<dyn Events>,
     handle: NodeHandle,
 }
 
@@ -130,7 +132,7 @@ impl Node {
 
     /// Lets the producer finish its block, closes connections, lets the validator finish, closes the store.
     pub async fn stop(self) {
-        let Self { connections, engine, pool, messages, producer, handle, .. } = self;
+        let Self { connections, engine, pool, messages, producer, events, handle, .. } = self;
         drop(handle);
         if let Ok(producer) = producer
             && tokio::task::spawn_blocking(|| producer.stop()).await.is_err()
@@ -144,6 +146,8 @@ impl Node {
             engine.stop();
             // The last to hold the store's lock.
             drop((pool, messages));
+            // Whoever listens may wait for a disk, or a hook.
+            events.on(&NodeEvent::NodeStop);
         });
         if joined.await.is_err() {
             tracing::error!("shutdown was interrupted");
@@ -212,7 +216,10 @@ impl Prepared {
         let pool = Arc::new(pool);
         let store = chain.reader();
         let messages = chain.message_pool();
-        let tip_height = Arc::new(AtomicU32::new(chain.tip().height.0));
+        let tip = chain.tip().height;
+        let tip_height = Arc::new(AtomicU32::new(tip.0));
+        let events = config.events;
+        let reporter = Reporter::new(Arc::clone(&events), &config.params, tip);
         let address = config.net.listen;
         let connections = Arc::new(ConnectionManager::new(NetParts {
             params: Arc::clone(&config.params),
@@ -223,8 +230,11 @@ impl Prepared {
             store: store.clone(),
             tip_height: Arc::clone(&tip_height),
             dialer: config.dialer,
+            events: Arc::clone(&events),
         }));
         let limits = config.params.limits;
+        events.on(&NodeEvent::NodeStart { network: config.params.name.clone(), height: tip });
+        events.on(&NodeEvent::IntegrityVerified { height: tip });
         let validator = ValidatorThread::spawn(chain, limits, Arc::clone(&clock), handle.clone())
             .map_err(NodeError::Thread)?;
         let parts = EngineParts {
@@ -235,6 +245,7 @@ impl Prepared {
             pool: Arc::clone(&pool),
             validator,
             tip_height,
+            reporter,
         };
         let engine = Engine::spawn(parts, handle.clone(), inputs).map_err(NodeError::Thread)?;
         let scheduled = config.producer.interval.is_some();
@@ -274,7 +285,18 @@ impl Prepared {
                     produces: scheduled && producer.is_ok(),
                 };
                 let handle = NodeHandle::new(parts);
-                Ok(Node { connections, engine, pool, store, clock, messages, producer, listening, handle })
+                Ok(Node {
+                    connections,
+                    engine,
+                    pool,
+                    store,
+                    clock,
+                    messages,
+                    producer,
+                    listening,
+                    events,
+                    handle,
+                })
             }
             Err(source) => {
                 if let Ok(producer) = producer {

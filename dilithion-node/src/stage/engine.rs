@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use super::validator_thread::{ValidatorGone, Work};
 use super::{Submission, ValidatorThread};
 use crate::clock::Clock;
+use crate::event::{NodeEvent, Reporter};
 use crate::net::ConnectionManager;
 use crate::relay::{RelayAction, RelayEvent, TxRelay};
 use crate::sync::{Action, Coordinator, Event, StoreJob, SyncDetail, SyncStatus};
@@ -111,6 +112,7 @@ pub(crate) struct EngineParts {
     pub(crate) pool: Arc<PowPool<HashToken>>,
     pub(crate) validator: ValidatorThread,
     pub(crate) tip_height: Arc<AtomicU32>,
+    pub(crate) reporter: Reporter,
 }
 
 /// A handle on the engine thread.
@@ -235,8 +237,12 @@ impl Worker {
 
     /// Tells whether there was anything to do.
     fn handle(&mut self, event: Event) -> bool {
-        let actions = self.parts.coordinator.handle(event, self.parts.clock.now());
+        let now = self.parts.clock.now();
+        self.parts.reporter.on_event(&event);
+        let mined = if let Event::BlockMined { hash, .. } = &event { Some(*hash) } else { None };
+        let actions = self.parts.coordinator.handle(event, now);
         let busy = !actions.is_empty();
+        self.report(&actions, mined, now.mono);
         for action in actions {
             if self.perform(action).is_err() && !self.store_lost {
                 self.store_lost = true;
@@ -277,6 +283,16 @@ impl Worker {
     fn submit(&self, submission: Submission) {
         // Without a validator nothing becomes pending; the coordinator learns of that when it needs it.
         let _ = self.parts.validator.push(Work::Submit(submission));
+    }
+
+    /// Tells what the coordinator decided, before any of it is done.
+    fn report(&mut self, actions: &[Action], mined: Option<BlockHash>, now: Duration) {
+        let EngineParts { coordinator, reporter, pool, .. } = &mut self.parts;
+        let mined = mined.and_then(|hash| Some((coordinator.headers().height_of(&hash)?, hash)));
+        if let Some((height, hash)) = mined {
+            reporter.events().on(&NodeEvent::BlockProduced { height, hash });
+        }
+        reporter.on_actions(actions, coordinator, now, || pool.stats());
     }
 
     fn perform(&self, action: Action) -> Result<(), ValidatorGone> {
@@ -344,7 +360,9 @@ impl Worker {
             if self.details.receiver_count() > 0 {
                 self.details.send_replace(Arc::new(self.parts.coordinator.detail()));
             }
-            self.publisher.send_replace(self.parts.coordinator.status(now));
+            let status = self.parts.coordinator.status(now);
+            self.parts.reporter.events().on_status(&status, &self.parts.pool.stats());
+            self.publisher.send_replace(status);
         }
     }
 }

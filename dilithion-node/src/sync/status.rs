@@ -19,6 +19,8 @@ pub struct SyncStatus {
     pub chain_height: Height,
     /// Id of the connected chain's tip.
     pub chain_hash: BlockHash,
+    /// Time of the tip's block, seconds since 1970.
+    pub chain_time: Option<u32>,
     /// Height of the best header chain, claims included.
     pub header_height: Height,
     /// Height up to which every header of the best chain is proved.
@@ -52,6 +54,7 @@ impl Coordinator {
             in_state: now.saturating_sub(self.entered),
             chain_height,
             chain_hash,
+            chain_time: self.headers.header(&chain_hash).map(|header| header.time),
             header_height,
             ready_height,
             peers: self.peers.len(),

@@ -15,6 +15,8 @@ mod hostile;
 mod http;
 mod miner;
 mod net;
+mod operations;
+mod overhead;
 mod process;
 mod processes;
 mod producer;

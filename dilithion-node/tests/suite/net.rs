@@ -6,10 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use dilithion_headers::{HeadersConfig, HeadersManager, JobPriority, StoredHeader};
 use dilithion_node::clock::Now;
+use dilithion_node::event::Reporter;
 use dilithion_node::sync::{
     Action, BlockFault, BlockToConnect, Coordinator, CoordinatorConfig, Event, IbdState, Order, StoreJob,
 };
-use dilithion_pow::{CompactTarget, Work};
+use dilithion_pow::{CompactTarget, PowStats, Work};
 use dilithion_wire::{
     BlockHash, BlockHeader, ChainParams, Checkpoint, Height, InventoryKind, Message, PeerId,
 };
@@ -107,6 +108,8 @@ pub struct Net {
     pub refuse: Option<RefuseBody>,
     /// Each proof of a claim takes this long, and comes when nothing else happens.
     pub slow_hashes: Option<Duration>,
+    /// Tells what happens, as the engine of a node does.
+    pub reporter: Option<Reporter>,
     /// Headers that the store has.
     stored: BTreeSet<BlockHash>,
     void_generation: Option<u64>,
@@ -189,6 +192,7 @@ impl Net {
             announced_to: Vec::new(),
             refuse: None,
             slow_hashes: None,
+            reporter: None,
             stored: BTreeSet::from([chain.ids[0]]),
             void_generation: None,
         }
@@ -275,7 +279,14 @@ impl Net {
 
     fn deliver(&mut self, event: Event) {
         let now = Now { mono: self.now, unix: self.unix };
-        for action in self.coordinator.handle(event, now) {
+        if let Some(reporter) = &mut self.reporter {
+            reporter.on_event(&event);
+        }
+        let actions = self.coordinator.handle(event, now);
+        if let Some(reporter) = &mut self.reporter {
+            reporter.on_actions(&actions, &self.coordinator, now.mono, PowStats::default);
+        }
+        for action in actions {
             self.perform(action);
         }
         self.check_invariants();

@@ -1,0 +1,71 @@
+//! Keeps secrets out of what people read: the journal, the log, the status file, the HTTP server.
+//!
+//! Peers choose some of the text that ends up there (user agents), and hooks print what they like, so this is a scanner
+//! that looks at each byte a bounded number of times, whatever the input: there is nothing to backtrack into.
+//!
+//! ```
+//! use dilithion_node::redact::redact;
+//!
+//! let line = redact("\u{1b}[31mrefused\u{1b}[0m: Authorization: Bearer abcdefghijklmnopqrst-123");
+//! assert_eq!(line, "refused: Authorization: [BEARER_TOKEN]");
+//! ```
+
+mod ansi;
+mod patterns;
+mod scan;
+
+use std::borrow::Cow;
+
+pub use self::ansi::strip_ansi;
+
+/// What a cut text ends with.
+const ELLIPSIS: &str = "...";
+
+/// Takes terminal escapes out of a text, then replaces its secrets by their kind, as in `[GITHUB_TOKEN]`.
+#[must_use]
+pub fn redact(text: &str) -> Cow<'_, str> {
+    match strip_ansi(text) {
+        Cow::Borrowed(text) => redact_secrets(text),
+        Cow::Owned(text) => Cow::Owned(redact_secrets(&text).into_owned()),
+    }
+}
+
+/// As [`redact`], but leaves terminal escapes where they are.
+#[must_use]
+pub fn redact_secrets(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    // Up to where the text has been copied to `clean`.
+    let (mut copied, mut at) = (0, 0);
+    let mut clean = String::new();
+    while at < bytes.len() {
+        match patterns::secret_at(bytes, at) {
+            Some(secret) => {
+                // Secrets begin and end beside ASCII, which is never in the middle of a character.
+                clean.push_str(text.get(copied..secret.hidden.start).unwrap_or_default());
+                clean.push_str(secret.shown);
+                copied = secret.hidden.end;
+                at = copied;
+            }
+            None => at += 1,
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    clean.push_str(text.get(copied..).unwrap_or_default());
+    Cow::Owned(clean)
+}
+
+/// Cuts a text to `max` characters, the last three of which are then dots. `max` is at least 3.
+#[must_use]
+pub fn limit(text: &str, max: usize) -> Cow<'_, str> {
+    // A text of so many bytes has no more characters.
+    if text.len() <= max || text.chars().nth(max).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let kept = max.saturating_sub(ELLIPSIS.len());
+    Cow::Owned(text.chars().take(kept).chain(ELLIPSIS.chars()).collect())
+}
+
+#[cfg(test)]
+mod tests;
