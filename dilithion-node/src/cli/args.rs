@@ -102,7 +102,7 @@ pub enum Command {
         what: JournalWhat,
     },
     /// Show the settings of `run`, and where each comes from
-    Config(ConfigArgs),
+    Config(Box<ConfigArgs>),
     /// Sync two fresh nodes from a third on this machine and show how
     Demo,
 }
