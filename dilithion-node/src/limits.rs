@@ -9,8 +9,9 @@ use thiserror::Error;
 /// The limit of open files is raised to this, if the system lets us (spec: requirements M5).
 pub const DEFAULT_MAX_FDS: u64 = 4096;
 /// Open files that are no connections: the store and its lock, the journal, the log, the status file and what is being
-/// written beside them, pipes and output of hooks, the runtime's own, the HTTP server's connections.
-pub const RESERVED_FDS: u64 = 40;
+/// written beside them, pipes and output of hooks, the runtime's own, the HTTP server's
+/// connections, peers that are being closed.
+pub const RESERVED_FDS: u64 = 48;
 /// Memory of the RandomX cache, MiB (spec: randomx).
 const CACHE_MB: u64 = 256;
 /// Memory of the RandomX dataset, MiB (spec: randomx).

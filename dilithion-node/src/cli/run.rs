@@ -17,7 +17,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::daemon::{self, PidFile};
 use crate::event::{Events, NodeEvent};
 use crate::hook::{HookKind, Stop};
-use crate::http::{HttpConfig, HttpError, HttpServer, Services};
+use crate::http::{HttpConfig, HttpError, HttpServer, JournalSource, Services};
 use crate::limits::Applied;
 use crate::net::MAX_OUTBOUND_CONNECTIONS;
 use crate::node::{Node, NodeConfig};
@@ -157,7 +157,11 @@ fn serve(args: &RunArgs, mut config: NodeConfig, observer: &Arc<Observer>, log: 
         let mut signals = Signals::new()?;
         let node = Node::start(config).await?;
         let http = match http {
-            Some(http) => start_http(http, &node, args.http.rpcport.is_some()),
+            Some(http) => {
+                let journal = Arc::clone(observer) as Arc<dyn JournalSource>;
+                let services = Services { journal: Some(journal), ..Services::new(node.handle()) };
+                start_http(http, services, args.http.rpcport.is_some())
+            }
             None => Ok(None),
         };
         let http = match http {
@@ -206,8 +210,12 @@ fn tell_manager(state: &[NotifyState<'_>]) {
 
 /// Starts the HTTP server. If its usual port is taken the node does without it: only a port that was asked for is a
 /// reason not to run (bug 140).
-fn start_http(config: HttpConfig, node: &Node, asked_for: bool) -> Result<Option<HttpServer>, HttpError> {
-    match HttpServer::start(config, Services::new(node.handle())) {
+fn start_http(
+    config: HttpConfig,
+    services: Services,
+    asked_for: bool,
+) -> Result<Option<HttpServer>, HttpError> {
+    match HttpServer::start(config, services) {
         Ok(server) => Ok(Some(server)),
         Err(error @ HttpError::Listen { .. }) if !asked_for => {
             tracing::warn!("[HTTP] {error}; the node runs without it");

@@ -1,11 +1,13 @@
 //! What the server answers from. The node itself is always there; a part that is not has no routes and no methods.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::node::NodeHandle;
+use crate::observer::Observer;
 
 /// What the server answers from.
 #[derive(Clone)]
@@ -42,5 +44,17 @@ pub trait JournalSource: Send + Sync + 'static {
     ///
     /// # Errors
     /// If the file cannot be read.
-    fn after(&self, after: u64, limit: usize) -> std::io::Result<Vec<Value>>;
+    fn after(&self, after: u64, limit: usize) -> io::Result<Vec<Value>>;
+}
+
+impl JournalSource for Observer {
+    fn head(&self) -> (u64, String) {
+        let (events, head) = self.journal().head();
+        (events, head.map(|hash| hash.to_string()).unwrap_or_default())
+    }
+
+    fn after(&self, after: u64, limit: usize) -> io::Result<Vec<Value>> {
+        let lines = self.journal().after(after, limit).map_err(io::Error::other)?;
+        lines.iter().map(|line| serde_json::from_str(line).map_err(io::Error::other)).collect()
+    }
 }

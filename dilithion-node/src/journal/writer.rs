@@ -1,5 +1,6 @@
 //! The journal on disk.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -7,11 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::chain::{Chain, LineHash};
 use super::files::{self, KEPT_FILES, MAX_FILE_BYTES};
-use super::read::JournalError;
+use super::read::{self, JournalError};
 use super::record::Entry;
 use super::sync::Syncer;
 use crate::clock::{Clock, timestamp};
 use crate::durable;
+
+/// Lines that are remembered for whoever watches: some hundred kilobytes at most, as records go.
+const RECENT_LINES: usize = 1000;
 
 /// Sizes of a journal's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +50,8 @@ struct State {
     file: Arc<File>,
     length: u64,
     events: u64,
+    /// The last lines, for whoever watches.
+    recent: VecDeque<String>,
     /// A write failed and could not be undone, so that the file may end within a line.
     torn: bool,
     /// Entries that could not be written.
@@ -94,7 +100,8 @@ impl Journal {
         let syncer = Syncer::spawn().map_err(io)?;
         let chain = Chain::new(run_id, head);
         let file = Arc::new(file);
-        let state = State { chain, file, length, events, torn: false, lost: 0, stuck: false };
+        let recent = VecDeque::new();
+        let state = State { chain, file, length, events, recent, torn: false, lost: 0, stuck: false };
         Ok(Self { clock, path, options, syncer, state: Mutex::new(state), torn_bytes })
     }
 
@@ -117,6 +124,10 @@ impl Journal {
         }
         let hash = state.chain.accept(&line);
         state.events += 1;
+        if state.recent.len() == RECENT_LINES {
+            state.recent.pop_front();
+        }
+        state.recent.push_back(line);
         self.syncer.wants(&state.file, urgent);
         Ok(hash)
     }
@@ -135,6 +146,25 @@ impl Journal {
     pub fn head(&self) -> (u64, Option<LineHash>) {
         let state = self.lock();
         (state.events, state.chain.head())
+    }
+
+    /// At most `limit` lines that follow the first `after` of those that [`head`](Self::head) counts. The last ones are
+    /// remembered; those before them are looked for in the files, which takes a while.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn after(&self, after: u64, limit: usize) -> Result<Vec<String>, JournalError> {
+        let (total, remembered) = {
+            let state = self.lock();
+            let first = state.events.saturating_sub(state.recent.len() as u64);
+            let skip = after.checked_sub(first).map(|skip| usize::try_from(skip).unwrap_or(usize::MAX));
+            let trim = |line: &String| line.trim_end().to_owned();
+            (state.events, skip.map(|skip| state.recent.iter().skip(skip).take(limit).map(trim).collect()))
+        };
+        match remembered {
+            Some(lines) => Ok(lines),
+            None => read::before(&self.path, total.saturating_sub(after), limit),
+        }
     }
 
     /// How many entries could not be written since the start.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Admission, ConnectionManager, Host, Purpose, Refusal};
+use super::slots::MAX_CLOSING;
+use super::{Admission, ConnectionManager, Direction, Host, Purpose, Refusal};
 use crate::event::NodeEvent;
 
 /// Pause after a failed `accept`, which mostly means that file descriptors ran out.
@@ -63,6 +64,10 @@ impl ConnectionManager {
 
     fn admit(&self, host: Host) -> Result<Admission, Refusal> {
         let peers = &self.shared.peers;
+        let closing = peers.count(Direction::Inbound).saturating_sub(self.shared.config.slots.inbound);
+        if closing >= MAX_CLOSING {
+            return Err(Refusal::Closing(closing));
+        }
         let of_its_host = if self.shared.bans.is_local(host) { 0 } else { peers.count_host(host) };
         self.shared.config.slots.admit(of_its_host, &peers.inbound_candidates(), self.secret)
     }

@@ -21,6 +21,9 @@ impl Default for SlotLimits {
     }
 }
 
+/// Connections that may be on their way out beside those that have slots; a burst of newcomers waits for them.
+pub const MAX_CLOSING: usize = 8;
+
 /// What happens to a newcomer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
@@ -39,6 +42,9 @@ pub enum Refusal {
     /// All slots are taken by connections that are worth more.
     #[error("all inbound slots are taken")]
     Full,
+    /// Those that gave way for others are not gone yet: each still holds a file.
+    #[error("{0} connections are being closed")]
+    Closing(usize),
 }
 
 impl SlotLimits {

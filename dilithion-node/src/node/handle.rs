@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dilithion_chain::{Accepted, ChainReader, PendingError};
+use dilithion_chain::{Accepted, ChainReader, MessagePool, PendingError};
 use dilithion_headers::HashToken;
 use dilithion_pow::{PowPool, PowStats};
 use dilithion_wire::{ChainParams, PeerId, Transaction};
@@ -12,7 +12,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Now};
+use crate::event::{Events, NodeEvent};
 use crate::net::{Ban, ConnectionManager, PeerInfo, PeerSnapshot};
+use crate::producer::{Payee, ProduceError, Produced, ProducerHandle, Refusal};
 use crate::stage::{DetailPublisher, EngineEvent, EngineHandle, StatusReceiver, Submission};
 use crate::sync::{Event, Order, SyncDetail};
 
@@ -43,6 +45,10 @@ pub(super) struct HandleParts {
     pub(super) listening: Option<SocketAddr>,
     /// It makes blocks of its own by a schedule.
     pub(super) produces: bool,
+    /// What makes blocks, or why none are made on this network.
+    pub(super) producer: Result<ProducerHandle, Refusal>,
+    pub(super) messages: MessagePool,
+    pub(super) events: Arc<dyn Events>,
 }
 
 impl std::fmt::Debug for NodeHandle {
@@ -156,6 +162,28 @@ impl NodeHandle {
     /// Lifts all bans.
     pub fn clear_banned(&self) {
         self.parts.connections.clear_banned();
+    }
+
+    /// Makes a block on top of the tip now, of what is pending, and waits until it is connected. It pays `payee`, or who is
+    /// [configured](super::NodeConfig::producer).
+    ///
+    /// # Errors
+    /// [`ProduceError`]; always on networks that are not private.
+    pub async fn produce(&self, payee: Option<Payee>) -> Result<Produced, ProduceError> {
+        match &self.parts.producer {
+            Ok(producer) => producer.produce(payee).await,
+            Err(refusal) => Err(refusal.clone().into()),
+        }
+    }
+
+    pub(super) fn messages(&self) -> &MessagePool {
+        &self.parts.messages
+    }
+
+    /// Writes down what the operator asked for; whoever carries it out says so here.
+    pub fn note_action(&self, name: &str, detail: &str) {
+        let event = NodeEvent::Action { name: name.to_owned(), detail: detail.to_owned() };
+        self.parts.events.on(&event);
     }
 
     /// Tells the coordinator what the operator wants.

@@ -13,7 +13,7 @@ impl Node {
     ///
     /// [`ProduceError`]; always on networks that are not private.
     pub async fn produce_now(&self) -> Result<Produced, ProduceError> {
-        self.produce(None).await
+        self.handle.produce(None).await
     }
 
     /// The same, but pays this one.
@@ -22,14 +22,7 @@ impl Node {
     ///
     /// As [`produce_now`](Self::produce_now).
     pub async fn produce_for(&self, payee: Payee) -> Result<Produced, ProduceError> {
-        self.produce(Some(payee)).await
-    }
-
-    async fn produce(&self, payee: Option<Payee>) -> Result<Produced, ProduceError> {
-        match &self.producer {
-            Ok(producer) => producer.produce(payee).await,
-            Err(refusal) => Err(refusal.clone().into()),
-        }
+        self.handle.produce(Some(payee)).await
     }
 
     /// What the producer has done; changes can be waited for. `None` where no blocks are made.

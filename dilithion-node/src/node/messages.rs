@@ -4,7 +4,7 @@ use dilithion_chain::{MessageError, StoreError};
 use dilithion_wire::{DataMessage, DataMessageError, MessageId};
 use thiserror::Error;
 
-use super::Node;
+use super::{Node, NodeHandle};
 use crate::random::random_u64;
 
 /// Why a message does not wait for a block.
@@ -33,11 +33,7 @@ impl Node {
     ///
     /// [`SubmitError`].
     pub async fn submit_message(&self, message: DataMessage) -> Result<MessageId, SubmitError> {
-        let pool = self.messages.clone();
-        // A commit takes milliseconds, and more while blocks are connected: not on a network thread.
-        let submitted = tokio::task::spawn_blocking(move || pool.submit(&message)).await;
-        let submitted = submitted.map_err(|_| SubmitError::Stopping)?;
-        Ok(submitted.map_err(|error| SubmitError::Store(Box::new(error)))??)
+        self.handle.submit_message(message).await
     }
 
     /// The same for a message of now, with a nonce that nobody has used.
@@ -50,7 +46,35 @@ impl Node {
         sender: impl Into<String>,
         content: impl Into<String>,
     ) -> Result<MessageId, SubmitError> {
-        let message = DataMessage::new(sender, content, self.clock.now().unix, random_u64())?;
+        self.handle.submit_text(sender, content).await
+    }
+}
+
+impl NodeHandle {
+    /// As [`Node::submit_message`].
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError`].
+    pub async fn submit_message(&self, message: DataMessage) -> Result<MessageId, SubmitError> {
+        let pool = self.messages().clone();
+        // A commit takes milliseconds, and more while blocks are connected: not on a network thread.
+        let submitted = tokio::task::spawn_blocking(move || pool.submit(&message)).await;
+        let submitted = submitted.map_err(|_| SubmitError::Stopping)?;
+        Ok(submitted.map_err(|error| SubmitError::Store(Box::new(error)))??)
+    }
+
+    /// As [`Node::submit_text`].
+    ///
+    /// # Errors
+    ///
+    /// As [`submit_message`](Self::submit_message).
+    pub async fn submit_text(
+        &self,
+        sender: impl Into<String>,
+        content: impl Into<String>,
+    ) -> Result<MessageId, SubmitError> {
+        let message = DataMessage::new(sender, content, self.now().unix, random_u64())?;
         self.submit_message(message).await
     }
 }

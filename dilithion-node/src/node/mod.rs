@@ -36,7 +36,6 @@ pub struct Node {
     engine: Engine,
     pool: Arc<PowPool<HashToken>>,
     store: ChainReader,
-    clock: Arc<dyn Clock>,
     messages: MessagePool,
     /// What makes blocks, or why none are made on this network.
     producer: Result<Producer, Refusal>,
@@ -283,20 +282,12 @@ impl Prepared {
                     detail: engine.detail(),
                     listening,
                     produces: scheduled && producer.is_ok(),
+                    producer: producer.as_ref().map(Producer::handle).map_err(Clone::clone),
+                    messages: messages.clone(),
+                    events: Arc::clone(&events),
                 };
                 let handle = NodeHandle::new(parts);
-                Ok(Node {
-                    connections,
-                    engine,
-                    pool,
-                    store,
-                    clock,
-                    messages,
-                    producer,
-                    listening,
-                    events,
-                    handle,
-                })
+                Ok(Node { connections, engine, pool, store, messages, producer, listening, events, handle })
             }
             Err(source) => {
                 if let Ok(producer) = producer {

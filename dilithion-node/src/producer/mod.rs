@@ -26,7 +26,7 @@ pub use schedule::{SLOT_TOLERANCE, Slot, SlotSchedule};
 pub use search::search;
 pub use selection::{Selection, select};
 pub use template::{Template, assemble};
-pub(crate) use thread::{Producer, ProducerParts};
+pub(crate) use thread::{Producer, ProducerHandle, ProducerParts};
 
 /// Seconds between two slots unless told otherwise (`PRODUCER_INTERVAL` of the design documents).
 pub const PRODUCER_INTERVAL: Duration = Duration::from_secs(5);

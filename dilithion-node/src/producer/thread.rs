@@ -30,10 +30,23 @@ pub(crate) struct ProducerParts {
     pub(crate) tip: TipReceiver,
 }
 
+/// The way to a producer, from anywhere.
+#[derive(Clone, Debug)]
+pub(crate) struct ProducerHandle(mpsc::Sender<Request>);
+
+impl ProducerHandle {
+    /// Makes a block now.
+    pub(crate) async fn produce(&self, payee: Option<Payee>) -> Result<Produced, ProduceError> {
+        let (answer, made) = oneshot::channel();
+        self.0.send(Request { payee, answer }).await.map_err(|_| ProduceError::Stopping)?;
+        made.await.map_err(|_| ProduceError::Stopping)?
+    }
+}
+
 /// A handle on the thread.
 #[derive(Debug)]
 pub(crate) struct Producer {
-    requests: mpsc::Sender<Request>,
+    handle: ProducerHandle,
     stats: watch::Receiver<ProducerStats>,
     stop: CancellationToken,
     thread: JoinHandle<()>,
@@ -51,14 +64,11 @@ impl Producer {
         let thread = thread::Builder::new()
             .name("producer".to_owned())
             .spawn(move || Worker::new(parts, runtime, waiting, publisher, stopped).run())?;
-        Ok(Self { requests, stats, stop, thread })
+        Ok(Self { handle: ProducerHandle(requests), stats, stop, thread })
     }
 
-    /// Makes a block now.
-    pub(crate) async fn produce(&self, payee: Option<Payee>) -> Result<Produced, ProduceError> {
-        let (answer, made) = oneshot::channel();
-        self.requests.send(Request { payee, answer }).await.map_err(|_| ProduceError::Stopping)?;
-        made.await.map_err(|_| ProduceError::Stopping)?
+    pub(crate) fn handle(&self) -> ProducerHandle {
+        self.handle.clone()
     }
 
     pub(crate) fn stats(&self) -> watch::Receiver<ProducerStats> {

@@ -80,12 +80,17 @@ pub(crate) async fn act(
             let Nothing {} = parse_body(&body)?;
             order(&app, &action)?;
         }
+        "produce_now" => {
+            let Nothing {} = parse_body(&body)?;
+            app.node.produce(None).await.map_err(|error| ApiError::Conflict(error.to_string()))?;
+        }
         "stop" => {
             let Nothing {} = parse_body(&body)?;
             app.node.request_stop();
         }
         _ => return Err(ApiError::NotFound(format!("there is no action '{action}'"))),
     }
+    app.node.note_action(&action, &String::from_utf8_lossy(&body));
     tracing::info!("[HTTP] Action '{action}'");
     Ok(Json(json!({ "action": action, "done": true })))
 }

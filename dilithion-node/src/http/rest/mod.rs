@@ -4,6 +4,7 @@ pub(super) mod actions;
 mod chain;
 mod health;
 pub(super) mod journal;
+mod messages;
 pub(super) mod peers;
 pub(super) mod status;
 pub(super) mod window;
@@ -11,7 +12,7 @@ pub(super) mod window;
 use axum::Router;
 use axum::http::header;
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use super::app::App;
 
@@ -33,6 +34,8 @@ pub(super) fn routes() -> Router<App> {
         .route("/height", get(health::height))
         .route("/latest", get(chain::latest))
         .route("/block/{height}", get(chain::block))
+        .route("/message", post(messages::submit))
+        .route("/message/{id}", get(messages::message))
 }
 
 async fn openapi() -> impl IntoResponse {

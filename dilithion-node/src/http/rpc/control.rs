@@ -8,13 +8,24 @@ use super::error::RpcError;
 use super::method::{Answer, Method};
 use crate::http::app::App;
 use crate::http::figures::difficulty;
+use crate::producer::Payee;
+
+/// Blocks made in one call at most.
+const MAX_GENERATED: u32 = 1000;
 
 pub(super) const METHODS: &[Method] = &[
     Method::new("getmininginfo", &[], "Whether the node makes blocks, and on top of what", |app, _| {
         Box::pin(get_mining_info(app))
     }),
+    Method::new(
+        "generatetoaddress",
+        &["nblocks", "address"],
+        "Make blocks on a private network, and pay an address",
+        |app, args| Box::pin(generate_to_address(app, args)),
+    ),
     Method::new("stop", &[], "Stop the node", |app, _| {
         Box::pin(async move {
+            app.node.note_action("stop", "");
             app.node.request_stop();
             Ok("Dilithion server stopping".into())
         })
@@ -40,6 +51,21 @@ async fn get_mining_info(app: App) -> Answer {
         }))
     })
     .await
+}
+
+async fn generate_to_address(app: App, args: Args) -> Answer {
+    let count: u32 = args.required("nblocks")?;
+    if count > MAX_GENERATED {
+        return Err(RpcError::out_of_range(format!("nblocks: at most {MAX_GENERATED} at once")));
+    }
+    let address: String = args.required("address")?;
+    let payee = Payee::address(&address).map_err(|error| RpcError::bad_address(error.to_string()))?;
+    let mut hashes = Vec::new();
+    for _ in 0..count {
+        let produced = app.node.produce(Some(payee.clone())).await;
+        hashes.push(produced.map_err(|error| RpcError::misc(error.to_string()))?.hash.to_string());
+    }
+    Ok(hashes.into())
 }
 
 fn help(args: &Args) -> Answer {

@@ -78,12 +78,23 @@ async fn every_described_route_answers_as_described() {
     let mut contract = Contract { document: document(), checked: BTreeSet::new() };
 
     let paths: Vec<String> = contract.document["paths"].as_object().unwrap().keys().cloned().collect();
-    for path in paths.iter().filter(|path| !path.contains("/action/") && *path != "/api/v1/events") {
-        contract.check("get", path, &served.get(&path.replace("{height}", "3")).await);
+    let message = r#"{"sender":"Alice","content":"hello"}"#;
+    let sent = served.post("/message", &served.auth(), message).await;
+    contract.check("post", "/message", &sent);
+    contract.check("post", "/message", &served.post("/message", &served.auth(), "{}").await);
+    contract.check("post", "/message", &served.post("/message", "", message).await);
+    let sent = sent.json()["message_id"].as_str().unwrap().to_owned();
+    let read = |path: &&String| {
+        !path.contains("/action/") && !["/api/v1/events", "/message"].contains(&path.as_str())
+    };
+    for path in paths.iter().filter(read) {
+        contract.check("get", path, &served.get(&path.replace("{height}", "3").replace("{id}", &sent)).await);
     }
     for (path, asked) in [
         ("/block/{height}", "/block/99"),
         ("/block/{height}", "/block/x"),
+        ("/message/{id}", "/message/x"),
+        ("/message/{id}", &format!("/message/{}", "00".repeat(32))),
         ("/api/v1/headers", "/api/v1/headers?from=-1"),
         ("/api/v1/journal", "/api/v1/journal?limit=x"),
     ] {
@@ -97,6 +108,7 @@ async fn every_described_route_answers_as_described() {
         ("disconnect", r#"{"peer":99}"#),
         ("disconnect", r#"{"peer":1}"#),
         ("add_peer", r#"{"address":"127.0.0.1:1"}"#),
+        ("produce_now", ""),
         ("resume", ""),
         ("pause", ""),
         ("stop", "{}"),
