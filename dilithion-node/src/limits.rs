@@ -241,10 +241,10 @@ mod tests {
     /// Requirement M5: connections have what the node's own files leave.
     #[test]
     fn connections_have_what_is_left_of_the_files() {
-        assert_eq!(applied(64).inbound_budget(10), Ok(14));
-        assert_eq!(applied(4096).inbound_budget(10), Ok(4046));
-        let error = applied(50).inbound_budget(10).unwrap_err();
-        assert_eq!(error, LimitError::Files { fds: 50, needed: 51 });
+        assert_eq!(applied(64).inbound_budget(10), Ok(6));
+        assert_eq!(applied(4096).inbound_budget(10), Ok(4038));
+        let error = applied(58).inbound_budget(10).unwrap_err();
+        assert_eq!(error, LimitError::Files { fds: 58, needed: 59 });
     }
 
     /// Requirement M5: too little memory is refused with the sum.

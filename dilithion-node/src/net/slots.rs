@@ -22,7 +22,7 @@ impl Default for SlotLimits {
 }
 
 /// Connections that may be on their way out beside those that have slots; a burst of newcomers waits for them.
-pub const MAX_CLOSING: usize = 8;
+pub(super) const MAX_CLOSING: usize = 8;
 
 /// What happens to a newcomer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
