@@ -30,6 +30,7 @@ pub use ops_args::{ConfigArgs, JournalArgs, JournalWhat, OpsArgs};
 pub use produce_args::ProduceArgs;
 pub use submit::SubmitArgs;
 
+use self::run::NodeFailed;
 use crate::journal::JournalError;
 
 /// Exit code of a command that failed.
@@ -38,6 +39,8 @@ const FAILURE: u8 = 1;
 const BAD_INPUT: u8 = 2;
 /// Exit code for a journal that is not what was written (spec: requirements M2).
 const BROKEN_JOURNAL: u8 = 2;
+/// Exit code of a node that failed, or whose store is damaged: to start it again is of no use (spec: requirements M6, M18).
+const BROKEN_NODE: u8 = 3;
 
 /// Input that the user has to correct, as opposed to something that failed.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +64,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref() {
         Some(JournalError::Broken(_)) => BROKEN_JOURNAL,
         _ if error.is::<BadInput>() => BAD_INPUT,
+        _ if error.is::<NodeFailed>() => BROKEN_NODE,
         _ => FAILURE,
     }
 }

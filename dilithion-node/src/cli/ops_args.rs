@@ -73,6 +73,9 @@ pub struct OpsArgs {
     /// Log JSON objects, one a line
     #[arg(long)]
     pub json_logs: bool,
+    /// End with exit code 3 when the node fails; without it the node stays up and tells why over HTTP until it is stopped
+    #[arg(long)]
+    pub exit_on_error: bool,
     /// Return when the node runs, and leave it in the background; logs to debug.log in the data directory
     #[arg(long)]
     pub daemon: bool,

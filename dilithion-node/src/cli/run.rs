@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use dilithion_chain::StoreError;
 use dilithion_wire::Height;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -20,7 +21,7 @@ use crate::hook::{HookKind, Stop};
 use crate::http::{HttpConfig, HttpError, HttpServer, JournalSource, Services};
 use crate::limits::Applied;
 use crate::net::MAX_OUTBOUND_CONNECTIONS;
-use crate::node::{Node, NodeConfig};
+use crate::node::{Node, NodeConfig, NodeError};
 use crate::observer::{Observer, ObserverConfig, default_run_id};
 use crate::stage::StatusReceiver;
 use crate::sync::IbdState;
@@ -35,7 +36,7 @@ const EXTRA_OUTBOUND: usize = 2;
 /// The node cannot go on.
 #[derive(Debug, thiserror::Error)]
 #[error("the node failed: {0}")]
-struct NodeFailed(String);
+pub(super) struct NodeFailed(String);
 
 pub(super) fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
     let ops = &args.ops;
@@ -73,7 +74,15 @@ pub(super) fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
     // A node that has stopped has told it; one that did not start has not.
     observer.on(&NodeEvent::NodeStop);
     drop(pid_file);
-    done
+    done.map_err(|error| {
+        if is_damage(&error) { error.context(NodeFailed("damaged store".to_owned())) } else { error }
+    })
+}
+
+/// Whether a node did not start because its store is not what it should be.
+fn is_damage(error: &anyhow::Error) -> bool {
+    let store = error.downcast_ref();
+    matches!(store, Some(NodeError::Store(store)) if matches!(**store, StoreError::Integrity(_)))
 }
 
 /// The node's configuration; no more peers than there are files for.
@@ -181,14 +190,23 @@ fn serve(args: &RunArgs, mut config: NodeConfig, observer: &Arc<Observer>, log: 
                 Ok(())
             }
             () = progress::report(&node, status.clone(), log.bars()) => Ok(()),
-            reason = failed(status) => Err(NodeFailed(reason).into()),
+            reason = failed(status) => Err(NodeFailed(reason)),
         };
+        if let Err(failure) = &ended
+            && !args.ops.exit_on_error
+        {
+            tracing::error!("{failure}; nothing is connected any more, until the node is started anew");
+            tokio::select! {
+                signal = signals.stop(log) => tracing::info!("{signal}: shutting down"),
+                () = node.stop_requested() => tracing::info!("Asked to stop: shutting down"),
+            }
+        }
         if let Some(http) = http {
             tokio::task::spawn_blocking(|| http.stop()).await?;
         }
         tell_manager(&[NotifyState::Stopping]);
         node.stop().await;
-        ended
+        Ok(ended?)
     })
 }
 
