@@ -31,6 +31,17 @@ const SEEDS: [&str; 5] = ["mnemonic", "seed phrase", "seed words", "seed_phrase"
 const API_KEYS: [&str; 3] = ["api_key", "apikey", "secret_key"];
 const TOKENS: [&str; 3] = ["token_id", "token-key", "token"];
 
+/// What prefixes and names begin with: most of a text is passed over by a look at two bytes.
+const BEGINNINGS: [[u8; 2]; 16] = [
+    *b"ak", *b"ap", *b"aw", *b"be", *b"gh", *b"gi", *b"gl", *b"mn", *b"op", *b"pa", *b"pr", *b"rp", *b"se",
+    *b"sk", *b"to", *b"wi",
+];
+const GITHUB: &str = "ghp_";
+const OPENAI: &str = "sk-";
+const GITLAB: &str = "glpat-";
+const BEARER: &str = "bearer";
+const AWS: &str = "akia";
+
 /// A secret that was found.
 #[derive(Debug)]
 pub(super) struct Secret {
@@ -50,10 +61,10 @@ pub(super) fn secret_at(bytes: &[u8], at: usize) -> Option<Secret> {
         b':' => url_credentials(here).map(|hidden| Secret { hidden, shown: "[CREDENTIALS]" }),
         b'_' => cookie(here).and_then(|end| found(end, "[RPC_COOKIE]")),
         byte @ (b'a'..=b'z' | b'0'..=b'9') => {
-            if let Some(end) = prefixed(here) {
-                return found(end.0, end.1);
-            }
-            if let Some((end, shown)) = assigned(here) {
+            let next = bytes.get(at + 1).map_or(0, u8::to_ascii_lowercase);
+            if BEGINNINGS.contains(&[byte, next])
+                && let Some((end, shown)) = prefixed(here).or_else(|| assigned(here))
+            {
                 return found(end, shown);
             }
             let starts_run = at.checked_sub(1).is_none_or(|before| !bytes[before].is_ascii_hexdigit());
@@ -69,11 +80,11 @@ pub(super) fn secret_at(bytes: &[u8], at: usize) -> Option<Secret> {
 
 /// Keys that carry their kind in front.
 fn prefixed(here: Scan<'_>) -> Option<(Scan<'_>, &'static str)> {
-    let github = || here.word("ghp_")?.count(GITHUB_TOKEN, is_alphanumeric);
-    let openai = || here.word("sk-")?.run(MIN_TOKEN, is_alphanumeric);
-    let gitlab = || here.word("glpat-")?.run(MIN_TOKEN, is_word);
-    let bearer = || here.word("bearer")?.run(1, is_blank)?.run(MIN_TOKEN, is_word);
-    let aws = || here.word("akia")?.count(AWS_KEY, is_alphanumeric);
+    let github = || here.word(GITHUB)?.count(GITHUB_TOKEN, is_alphanumeric);
+    let openai = || here.word(OPENAI)?.run(MIN_TOKEN, is_alphanumeric);
+    let gitlab = || here.word(GITLAB)?.run(MIN_TOKEN, is_word);
+    let bearer = || here.word(BEARER)?.run(1, is_blank)?.run(MIN_TOKEN, is_word);
+    let aws = || here.word(AWS)?.count(AWS_KEY, is_alphanumeric);
     None.or_else(|| github().map(|end| (end, "[GITHUB_TOKEN]")))
         .or_else(|| openai().map(|end| (end, "[OPENAI_KEY]")))
         .or_else(|| bearer().map(|end| (end, "[BEARER_TOKEN]")))
@@ -141,4 +152,20 @@ fn pem<'a>(bytes: &[u8], here: Scan<'a>) -> Option<(Scan<'a>, &'static str)> {
         rest.at = body.at + mark + end.len();
     }
     Some((rest, shown))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_has_its_beginning_in_the_list() {
+        let prefixes = [GITHUB, OPENAI, GITLAB, BEARER, AWS];
+        let names =
+            [&prefixes[..], &ENV_SECRETS, &PASSWORDS, &PRIVATE_KEYS, &SEEDS, &API_KEYS, &TOKENS].concat();
+        for name in names {
+            let beginning = name.as_bytes()[..2].to_ascii_lowercase();
+            assert!(BEGINNINGS.iter().any(|listed| listed[..] == beginning), "{name}");
+        }
+    }
 }
