@@ -15,7 +15,15 @@ const MAX_PID_BYTES: u64 = 20;
 /// file itself stays, because removing it would race with the next writer.
 #[derive(Debug)]
 pub(crate) struct DirLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for DirLock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child that another thread has forked holds it as well, until it runs its own
+        // program. If this fails, closing does it a moment later.
+        let _ = self.file.unlock();
+    }
 }
 
 impl DirLock {
@@ -35,7 +43,7 @@ impl DirLock {
         file.set_len(0).map_err(io)?;
         file.seek(SeekFrom::Start(0)).map_err(io)?;
         writeln!(file, "{}", std::process::id()).map_err(io)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
