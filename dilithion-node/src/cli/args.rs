@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use dilithion_pow::PowMode;
 use dilithion_wire::{ChainParams, Height, MessageId};
 
+use super::bench_ibd::IbdArgs;
 use super::ops_args::{ConfigArgs, JournalWhat, OpsArgs};
 use super::produce_args::ProduceArgs;
 use super::submit::SubmitArgs;
@@ -223,6 +224,8 @@ pub enum BenchWhat {
         #[arg(long)]
         json: bool,
     },
+    /// A full sync between two processes on this machine, and what limits it
+    Ibd(IbdArgs),
 }
 
 /// A built-in network.

@@ -4,6 +4,7 @@
 
 mod args;
 mod bench;
+mod bench_ibd;
 mod chain_files;
 mod check_chain;
 mod demo;
@@ -26,6 +27,7 @@ use std::process::ExitCode;
 pub use args::{
     AtHeight, BenchWhat, ChainArgs, Cli, Command, HttpArgs, InspectWhat, Network, QueryWhat, RunArgs, SimArgs,
 };
+pub use bench_ibd::{IbdArgs, IbdMode};
 pub use ops_args::{ConfigArgs, JournalArgs, JournalWhat, OpsArgs};
 pub use produce_args::ProduceArgs;
 pub use submit::SubmitArgs;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use dilithion_pow::PowMode;
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
@@ -112,6 +113,10 @@ fn record_sync(app: &App) {
 fn record_work(app: &App) {
     let pow = app.node.pow_stats();
     counter!("dilithion_hashes_total").absolute(pow.hashed);
+    for mode in [PowMode::Light, PowMode::Fast] {
+        let active = pow.hasher.active == Some(mode);
+        gauge!("dilithion_hash_mode", "mode" => mode.as_str()).set(f64::from(u8::from(active)));
+    }
     gauge!("dilithion_hash_threads").set(size(pow.threads));
     gauge!("dilithion_hash_threads_busy").set(size(pow.busy));
     let queues =
@@ -146,70 +151,87 @@ fn count(number: u64) -> f64 {
     number as f64
 }
 
-/// Says of each figure what it is; the units are part of the names, as Prometheus wants it.
-fn describe() {
-    describe_gauge!(
+/// What each figure is: its kind, name, unit and meaning; the units are part of the names, as Prometheus wants it.
+const FIGURES: &[(Kind, &str, Unit, &str)] = &[
+    (
+        Kind::Gauge,
         "dilithion_sync_state",
         Unit::Count,
-        "1 for the state that the sync is in, 0 for the others"
-    );
-    describe_gauge!("dilithion_sync_paused", Unit::Count, "1 while the operator has paused the sync");
-    describe_counter!("dilithion_sync_rounds_total", Unit::Count, "Times the node has begun to sync");
-    describe_gauge!("dilithion_chain_height", Unit::Count, "Height of the connected chain");
-    describe_gauge!(
-        "dilithion_header_height",
-        Unit::Count,
-        "Height of the best header chain, claims included"
-    );
-    describe_gauge!("dilithion_proved_height", Unit::Count, "Height up to which all headers are proved");
-    describe_gauge!(
+        "1 for the state that the sync is in, 0 for the others",
+    ),
+    (Kind::Gauge, "dilithion_sync_paused", Unit::Count, "1 while the operator has paused the sync"),
+    (Kind::Counter, "dilithion_sync_rounds_total", Unit::Count, "Times the node has begun to sync"),
+    (Kind::Gauge, "dilithion_chain_height", Unit::Count, "Height of the connected chain"),
+    (Kind::Gauge, "dilithion_header_height", Unit::Count, "Height of the best header chain, claims included"),
+    (Kind::Gauge, "dilithion_proved_height", Unit::Count, "Height up to which all headers are proved"),
+    (
+        Kind::Gauge,
         "dilithion_unproved_headers",
         Unit::Count,
-        "Headers whose proof of work is not checked yet"
-    );
-    describe_gauge!(
+        "Headers whose proof of work is not checked yet",
+    ),
+    (
+        Kind::Gauge,
         "dilithion_blocks_per_second",
         Unit::CountPerSecond,
-        "Blocks connected, over half a minute"
-    );
-    describe_gauge!(
-        "dilithion_headers_per_second",
-        Unit::CountPerSecond,
-        "Headers proved, over half a minute"
-    );
-    describe_gauge!(
-        "dilithion_sync_eta_seconds",
-        Unit::Seconds,
-        "Time until the sync is done; NaN if unknown"
-    );
-    describe_gauge!("dilithion_window_blocks", Unit::Count, "Blocks on their way to the chain, by stage");
-    describe_counter!("dilithion_block_requests_total", Unit::Count, "What became of requests for blocks");
-    describe_counter!("dilithion_hashes_total", Unit::Count, "RandomX hashes computed");
-    describe_gauge!("dilithion_hash_threads", Unit::Count, "Hash threads");
-    describe_gauge!("dilithion_hash_threads_busy", Unit::Count, "Hash threads at work");
-    describe_gauge!("dilithion_hash_queue", Unit::Count, "Hashes that wait, by priority");
-    describe_counter!(
+        "Blocks connected, over half a minute",
+    ),
+    (Kind::Gauge, "dilithion_headers_per_second", Unit::CountPerSecond, "Headers proved, over half a minute"),
+    (Kind::Gauge, "dilithion_sync_eta_seconds", Unit::Seconds, "Time until the sync is done; NaN if unknown"),
+    (Kind::Gauge, "dilithion_window_blocks", Unit::Count, "Blocks on their way to the chain, by stage"),
+    (Kind::Counter, "dilithion_block_requests_total", Unit::Count, "What became of requests for blocks"),
+    (Kind::Counter, "dilithion_hashes_total", Unit::Count, "RandomX hashes computed"),
+    (
+        Kind::Gauge,
+        "dilithion_hash_mode",
+        Unit::Count,
+        "1 for the mode in which RandomX hashes now, 0 for the other",
+    ),
+    (Kind::Gauge, "dilithion_hash_threads", Unit::Count, "Hash threads"),
+    (Kind::Gauge, "dilithion_hash_threads_busy", Unit::Count, "Hash threads at work"),
+    (Kind::Gauge, "dilithion_hash_queue", Unit::Count, "Hashes that wait, by priority"),
+    (
+        Kind::Counter,
         "dilithion_hash_panics_total",
         Unit::Count,
-        "Panics in hash threads: anything but 0 is a fault"
-    );
-    describe_gauge!("dilithion_uptime_seconds", Unit::Seconds, "Time since the server started");
-    describe_gauge!("dilithion_build_info", Unit::Count, "Always 1; version and network are labels");
-    describe_gauge!("dilithion_peers", Unit::Count, "Connections with a complete handshake, by direction");
-    describe_gauge!(
+        "Panics in hash threads: anything but 0 is a fault",
+    ),
+    (Kind::Gauge, "dilithion_uptime_seconds", Unit::Seconds, "Time since the server started"),
+    (Kind::Gauge, "dilithion_build_info", Unit::Count, "Always 1; version and network are labels"),
+    (Kind::Gauge, "dilithion_peers", Unit::Count, "Connections with a complete handshake, by direction"),
+    (
+        Kind::Gauge,
         "dilithion_peer_ping_seconds_min",
         Unit::Seconds,
-        "Shortest last ping of a peer; NaN without any"
-    );
-    describe_gauge!("dilithion_bans", Unit::Count, "Bans in force");
-    describe_gauge!("dilithion_pending_transactions", Unit::Count, "Transactions that wait for a block");
-    describe_gauge!("dilithion_pending_bytes", Unit::Bytes, "Bytes of these transactions");
-    describe_gauge!("dilithion_http_connections", Unit::Count, "Open connections to this server");
-    describe_counter!("dilithion_http_requests_total", Unit::Count, "Requests answered, by status code");
-    describe_histogram!(
+        "Shortest last ping of a peer; NaN without any",
+    ),
+    (Kind::Gauge, "dilithion_bans", Unit::Count, "Bans in force"),
+    (Kind::Gauge, "dilithion_pending_transactions", Unit::Count, "Transactions that wait for a block"),
+    (Kind::Gauge, "dilithion_pending_bytes", Unit::Bytes, "Bytes of these transactions"),
+    (Kind::Gauge, "dilithion_http_connections", Unit::Count, "Open connections to this server"),
+    (Kind::Counter, "dilithion_http_requests_total", Unit::Count, "Requests answered, by status code"),
+    (
+        Kind::Histogram,
         "dilithion_http_request_seconds",
         Unit::Seconds,
-        "Time from a request's head to its answer"
-    );
-    describe_counter!("dilithion_rpc_calls_total", Unit::Count, "Calls of JSON-RPC methods, by method");
+        "Time from a request's head to its answer",
+    ),
+    (Kind::Counter, "dilithion_rpc_calls_total", Unit::Count, "Calls of JSON-RPC methods, by method"),
+];
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Gauge,
+    Counter,
+    Histogram,
+}
+
+fn describe() {
+    for (kind, name, unit, meaning) in FIGURES {
+        match kind {
+            Kind::Gauge => describe_gauge!(*name, *unit, *meaning),
+            Kind::Counter => describe_counter!(*name, *unit, *meaning),
+            Kind::Histogram => describe_histogram!(*name, *unit, *meaning),
+        }
+    }
 }
