@@ -1,37 +1,30 @@
 //! What the rules about miners cost: the recorded chain with them, with miners recorded and not judged, and without, in batches
 //! and block by block; and the parts of it alone.
 
+mod connecting;
+mod recorded;
+
 use std::hint::black_box;
-use std::io::Read;
 use std::sync::Arc;
 
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dilithion_chain::dfmp::{Standing, multiplier};
 use dilithion_chain::mik::{Identity, Section, SectionKind, SignedBlock};
 use dilithion_chain::{Candidate, Chainstate, StoreOptions};
-use dilithion_node::records::RecordReader;
 use dilithion_wire::{Block, ChainParams, Height, MikParams};
 use ruzstd::decoding::StreamingDecoder;
+
+use self::recorded::candidates;
 
 const CHAIN: &[u8] = include_bytes!("../testdata/private-m/chain.dat.zst");
 const PARAMS: &str = include_str!("../testdata/private-m/private-m.toml");
 
-fn candidates(params: &ChainParams) -> Vec<Candidate> {
-    let mut chain = Vec::new();
-    let mut decoder = StreamingDecoder::new(CHAIN).expect("a compressed recording");
-    decoder.read_to_end(&mut chain).expect("the recording is whole");
-    let records: Vec<_> = RecordReader::new(&chain[..]).collect::<Result<_, _>>().expect("whole records");
-    let pairs = records.windows(2).skip(1);
-    pairs
-        .map(|pair| {
-            let block =
-                Block::decode_payload(pair[0].payload.clone(), &params.limits).expect("recorded blocks");
-            Candidate { hash: pair[1].header.prev_hash, verified: true, block }
-        })
-        .collect()
+/// The recorded blocks.
+fn blocks(params: &ChainParams) -> Vec<Candidate> {
+    candidates(StreamingDecoder::new(CHAIN).expect("a compressed recording"), params)
 }
 
-fn connecting(criterion: &mut Criterion, candidates: &[Candidate]) {
+fn connected(criterion: &mut Criterion, candidates: &[Candidate]) {
     let with = ChainParams::from_toml(PARAMS).expect("the recording's parameters");
     let without = ChainParams { mik: None, attestation: None, ..with.clone() };
     let mut trusting = with.clone();
@@ -44,23 +37,7 @@ fn connecting(criterion: &mut Criterion, candidates: &[Candidate]) {
     {
         let params = Arc::new(params);
         for batch in [200, 1] {
-            group.bench_function(BenchmarkId::new(name, batch), |bencher| {
-                bencher.iter_batched(
-                    || {
-                        let folder = tempfile::tempdir().expect("a temporary folder");
-                        let chain =
-                            Chainstate::open(folder.path(), Arc::clone(&params), StoreOptions::default());
-                        (chain.expect("a new store"), folder)
-                    },
-                    |(mut chain, folder)| {
-                        for batch in candidates.chunks(batch) {
-                            assert!(chain.connect(batch).expect("a sound store").failure.is_none());
-                        }
-                        (chain, folder)
-                    },
-                    BatchSize::PerIteration,
-                );
-            });
+            connecting::measure(&mut group, name, &params, candidates, batch);
         }
     }
     group.finish();
@@ -113,9 +90,9 @@ fn parts(criterion: &mut Criterion, candidates: &[Candidate], rules: &MikParams)
 
 fn benches(criterion: &mut Criterion) {
     let params = ChainParams::from_toml(PARAMS).expect("the recording's parameters");
-    let candidates = candidates(&params);
+    let candidates = blocks(&params);
     parts(criterion, &candidates, params.mik.as_ref().expect("miners have identities there"));
-    connecting(criterion, &candidates);
+    connected(criterion, &candidates);
 }
 
 criterion_group!(miners, benches);

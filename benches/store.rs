@@ -3,6 +3,8 @@
 //!
 //! All blocks are below a checkpoint, so that validation is not part of it. `STORE_BENCH_HUGE=1` adds 10 million coins.
 
+mod recorded;
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::Path;
@@ -12,7 +14,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dilithion_chain::{Candidate, Chainstate, Depth, Policy, StoreOptions};
-use dilithion_node::records::RecordReader;
 use dilithion_wire::{
     Amount, Block, BlockHash, BlockHeader, ChainParams, Checkpoint, Encode, Height, MerkleRoot, OutPoint,
     Transaction, TxIn, TxOut, sha3_256,
@@ -20,6 +21,8 @@ use dilithion_wire::{
 use heed::types::Bytes as Raw;
 use heed::{Database, Env, EnvOpenOptions, PutFlags, WithoutTls};
 use tempfile::TempDir;
+
+use self::recorded::{candidates, connect};
 
 const CHAIN: &[u8] = include_bytes!("../testdata/recorded-500.dat");
 const PARAMS: &str = include_str!("../testdata/private.toml");
@@ -33,17 +36,6 @@ fn params() -> Arc<ChainParams> {
         vec![Checkpoint { height: Height(u32::MAX - 1), hash: BlockHash::from_bytes([1; 32]) }];
     params.consensus.max_block_bytes = u32::MAX;
     Arc::new(params)
-}
-
-fn recorded(params: &ChainParams) -> Vec<Candidate> {
-    let records: Vec<_> = RecordReader::new(CHAIN).collect::<Result<_, _>>().expect("the recording is whole");
-    let pairs = records.windows(2).skip(1);
-    pairs
-        .map(|pair| {
-            let block = Block::decode_payload(pair[0].payload.clone(), &params.limits).expect("recorded");
-            Candidate { hash: pair[1].header.prev_hash, verified: true, block }
-        })
-        .collect()
 }
 
 /// A block with a coinbase of so many outputs.
@@ -91,13 +83,6 @@ fn open(dir: &Path, params: &Arc<ChainParams>, check: Depth) -> Chainstate {
     // Signatures would hide what the store costs; the bench `signatures` is about them.
     let options = StoreOptions { check, policy: Some(Policy::Reference), ..StoreOptions::default() };
     Chainstate::open(dir, Arc::clone(params), options).expect("a store")
-}
-
-fn connect(chain: &mut Chainstate, blocks: &[Candidate], batch: usize) {
-    for batch in blocks.chunks(batch) {
-        let outcome = chain.connect(batch).expect("a sound store");
-        assert!(outcome.failure.is_none());
-    }
 }
 
 /// One write to LMDB: database, key, value or none to delete, whether to append.
@@ -174,7 +159,7 @@ fn write_raw(env: &Env<WithoutTls>, tables: &[Database<'static, Raw, Raw>], batc
 
 fn connecting(criterion: &mut Criterion) {
     let params = params();
-    let blocks = recorded(&params);
+    let blocks = candidates(CHAIN, &params);
     let mut group = criterion.benchmark_group("store/connect");
     for (name, count, batch) in [("import, 200 a commit", blocks.len(), 200), ("tip, 1 a commit", 60, 1)] {
         let blocks = &blocks[..count];
@@ -259,7 +244,7 @@ fn reorganising(criterion: &mut Criterion) {
     let mut free = ChainParams::clone(&params);
     free.checkpoints = Vec::new();
     let (dir, mut chain) = empty(&params);
-    let mut blocks = recorded(&params);
+    let mut blocks = candidates(CHAIN, &params);
     blocks.truncate(200);
     connect(&mut chain, &blocks, 200);
     drop(chain);
