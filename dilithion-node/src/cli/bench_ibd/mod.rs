@@ -79,12 +79,18 @@ pub struct IbdArgs {
     /// Syncs in each mode, of which the medians are shown
     #[arg(long, value_name = "N", default_value = "5")]
     pub runs: NonZeroUsize,
+    /// Nodes to sync from. The network allows each to be asked for 320 blocks a second
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub sources: NonZeroUsize,
     /// Hash threads of the syncing node [default: one per core]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
     /// Print a JSON object on one line
     #[arg(long)]
     pub json: bool,
+    /// Write that object to a file, too
+    #[arg(long, value_name = "FILE")]
+    pub json_file: Option<PathBuf>,
 }
 
 pub(super) fn bench_ibd(args: &IbdArgs) -> anyhow::Result<()> {
@@ -99,17 +105,21 @@ pub(super) fn bench_ibd(args: &IbdArgs) -> anyhow::Result<()> {
             report.add(*mode, figures);
         }
     }
+    if let Some(file) = &args.json_file {
+        fs::write(file, report.to_json() + "\n")
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
     say(&if args.json { report.to_json() } else { report.to_string() });
     Ok(())
 }
 
-/// A source that has the whole chain, and what it takes to start nodes that do not.
+/// Sources that have the whole chain, and what it takes to start nodes that do not.
 struct Bench {
     folder: tempfile::TempDir,
     params: ChainParams,
     tip: Tip,
     threads: Option<NonZeroUsize>,
-    source: NodeProcess,
+    sources: Vec<NodeProcess>,
     clock: SystemClock,
 }
 
@@ -132,17 +142,27 @@ impl Bench {
                 file
             }
         };
-        let source = folder.path().join("source");
-        import(&file, &chain_file(folder.path(), false), &source)?;
-        let tip =
-            ChainReader::open(&NodeConfig::new(params.clone().into(), &source).chainstate_dir())?.tip()?;
+        let first = NodeConfig::new(params.clone().into(), folder.path().join("source 1"));
+        import(&file, &chain_file(folder.path(), false), &first.datadir)?;
+        let tip = ChainReader::open(&first.chainstate_dir())?.tip()?;
         let checkpoint = format!("\n[[checkpoints]]\nheight = {}\nhash = \"{}\"\n", tip.height, tip.hash);
         fs::write(chain_file(folder.path(), true), text + &checkpoint)?;
-        let source = NodeProcess::start(&chain_file(folder.path(), false), &source, PowMode::Light, None)?;
-        Ok(Self { folder, params, tip, threads: args.threads, source, clock: SystemClock::new() })
+        let datadirs = (1..=args.sources.get()).map(|number| folder.path().join(format!("source {number}")));
+        let datadirs: Vec<_> = datadirs.collect();
+        for datadir in datadirs.iter().skip(1) {
+            copy_files(
+                &first.chainstate_dir(),
+                &NodeConfig::new(first.params.clone(), datadir).chainstate_dir(),
+            )?;
+        }
+        let start = |datadir: &PathBuf| {
+            NodeProcess::start(&chain_file(folder.path(), false), datadir, PowMode::Light, None)
+        };
+        let sources = datadirs.iter().map(start).collect::<anyhow::Result<_>>()?;
+        Ok(Self { folder, params, tip, threads: args.threads, sources, clock: SystemClock::new() })
     }
 
-    /// Syncs a fresh node from the source.
+    /// Syncs a fresh node from the sources.
     fn sync(&self, mode: IbdMode) -> anyhow::Result<Run> {
         let chain = chain_file(self.folder.path(), mode == IbdMode::Checkpointed);
         let datadir = self.folder.path().join("syncing");
@@ -157,7 +177,9 @@ impl Bench {
         let before = (node.figures()?, node.usage()?);
         let pings = self.ping(&node)?;
         let began = self.clock.now().mono;
-        node.add_peer(self.source.address)?;
+        for source in &self.sources {
+            node.add_peer(source.address)?;
+        }
         let after = self.wait_for_tip(&node, began)?;
         let wall = self.clock.now().mono - began;
         let usage = node.usage()?;
@@ -224,6 +246,15 @@ impl Pings {
 
 fn chain_file(folder: &Path, checkpointed: bool) -> PathBuf {
     folder.join(if checkpointed { "checkpointed.toml" } else { "chain.toml" })
+}
+
+fn copy_files(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        fs::copy(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
 }
 
 fn import(file: &Path, chain: &Path, datadir: &Path) -> anyhow::Result<()> {
