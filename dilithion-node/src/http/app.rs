@@ -79,14 +79,19 @@ impl App {
         &self,
         read: impl FnOnce(&ChainReader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let busy = || ApiError::TooMany("a request that reads the whole store is under way");
-        let permit = Arc::clone(&self.scans).try_acquire_owned().map_err(|_| busy())?;
+        let permit = self.scan_permit()?;
         self.blocking(move |app| {
             // Held by the reading itself: it goes on when the client has gone.
             let _permit = permit;
             Ok(read(app.node.store())?)
         })
         .await
+    }
+
+    /// The right to read a large part of what is on disk.
+    pub(crate) fn scan_permit(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let permit = Arc::clone(&self.scans).try_acquire_owned();
+        permit.map_err(|_| ApiError::TooMany("a request that reads a large part of the disk is under way"))
     }
 
     /// Runs something on a thread that may wait.

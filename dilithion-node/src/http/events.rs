@@ -16,12 +16,14 @@ use super::app::App;
 use super::rest::peers::PeersView;
 use super::rest::status::StatusView;
 use super::rest::window::WindowView;
+use super::slots::STUCK_AFTER;
 
 /// Shortest time between two `status` events: an eye sees no more.
 const MIN_INTERVAL: Duration = Duration::from_millis(200);
 /// A `status` and a `peers` event come this often, whether anything has changed or not.
 const MAX_INTERVAL: Duration = Duration::from_millis(900);
-/// Events that may wait for a client to take them; those that follow are left out.
+/// Events that may wait for a client to take them. While it takes none, there are no new ones, and after
+/// [`STUCK_AFTER`] others may watch in its place.
 const QUEUE: usize = 4;
 
 /// `GET /api/v1/events`: events `status` (as `/api/v1/status`, with `window` and `hashing`), `peers` (as
@@ -101,13 +103,14 @@ async fn snapshot(app: &App) -> Snapshot {
     }
 }
 
-/// The client has gone.
+/// The client has gone, or takes nothing.
 struct Gone;
 
 async fn send(events: &Events, name: &str, content: &impl Serialize) -> Result<(), Gone> {
     let text = serde_json::to_string(content)
         .unwrap_or_else(|error| json!({ "error": error.to_string() }).to_string());
-    events.send(Ok(Event::default().event(name).data(text))).await.map_err(|_| Gone)
+    let sent = events.send(Ok(Event::default().event(name).data(text)));
+    tokio::time::timeout(STUCK_AFTER, sent).await.map_err(|_| Gone)?.map_err(|_| Gone)
 }
 
 /// How much of the journal a client has seen.
@@ -130,10 +133,11 @@ impl JournalFeed {
         let read = app
             .blocking(move |app| -> Result<_, ApiError> {
                 let Some(journal) = &app.services.journal else { return Ok((0, Vec::new())) };
+                // Who is so slow that the files would have to be searched sees the last ones again.
+                let seen = seen.filter(|seen| journal.remembers(*seen));
                 let after = seen.unwrap_or_else(|| journal.head().0.saturating_sub(Self::FIRST));
-                let records = journal.after(after, Self::PORTION);
                 let failed = |error| ApiError::Unavailable(format!("the journal: {error}"));
-                Ok((after, records.map_err(failed)?))
+                journal.after(after, Self::PORTION).map_err(failed)
             })
             .await;
         let (after, records) = match read {

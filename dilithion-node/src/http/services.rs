@@ -40,11 +40,14 @@ pub trait JournalSource: Send + Sync + 'static {
     /// How many events there are, and the hash of the last one, as lower-case hex.
     fn head(&self) -> (u64, String);
 
-    /// At most `limit` events that follow the first `after`.
+    /// Whether the events that follow the first `after` can be had without reading a file.
+    fn remembers(&self, after: u64) -> bool;
+
+    /// At most `limit` events that follow the first `after`, or the oldest there are; and how many there were before them.
     ///
     /// # Errors
     /// If the file cannot be read.
-    fn after(&self, after: u64, limit: usize) -> io::Result<Vec<Value>>;
+    fn after(&self, after: u64, limit: usize) -> io::Result<(u64, Vec<Value>)>;
 }
 
 impl JournalSource for Observer {
@@ -53,8 +56,13 @@ impl JournalSource for Observer {
         (events, head.map(|hash| hash.to_string()).unwrap_or_default())
     }
 
-    fn after(&self, after: u64, limit: usize) -> io::Result<Vec<Value>> {
-        let lines = self.journal().after(after, limit).map_err(io::Error::other)?;
-        lines.iter().map(|line| serde_json::from_str(line).map_err(io::Error::other)).collect()
+    fn remembers(&self, after: u64) -> bool {
+        self.journal().remembers(after)
+    }
+
+    fn after(&self, after: u64, limit: usize) -> io::Result<(u64, Vec<Value>)> {
+        let page = self.journal().after(after, limit).map_err(io::Error::other)?;
+        let events = page.lines.iter().map(|line| serde_json::from_str(line).map_err(io::Error::other));
+        Ok((page.first, events.collect::<io::Result<_>>()?))
     }
 }

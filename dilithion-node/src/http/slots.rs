@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 /// Connections at a time (requirement M10).
 pub const MAX_CONNECTIONS: usize = 16;
 /// A client that has taken nothing of its answer for so long makes room for others if there is none.
-const STUCK_AFTER: Duration = Duration::from_secs(30);
+pub(super) const STUCK_AFTER: Duration = Duration::from_secs(30);
 /// Stands for "waits for a request" where otherwise the time stands since which an answer is under way.
 const IDLE: u64 = 0;
 

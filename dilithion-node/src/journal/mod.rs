@@ -32,7 +32,7 @@ pub use self::read::{JournalError, replay, tail, verify};
 pub use self::record::{Counters, Entry, Level, MAX_RECORD_BYTES, Record, SchemaError, VERSION};
 pub use self::replay::Replay;
 pub use self::verify::{Broken, Fault, Report, Verifier};
-pub use self::writer::{Journal, JournalOptions};
+pub use self::writer::{Journal, JournalOptions, Page};
 
 #[cfg(test)]
 mod tests;

@@ -77,27 +77,6 @@ pub fn tail(path: &Path, count: usize, raw: bool) -> Result<Vec<String>, Journal
     Ok(last.into_iter().map(show).collect())
 }
 
-/// At most `limit` lines, beginning with the one that `count` before the end stands.
-///
-/// # Errors
-/// [`JournalError::Missing`], or if a file cannot be read.
-pub(super) fn before(path: &Path, count: u64, limit: usize) -> Result<Vec<String>, JournalError> {
-    let mut there = 0_u64;
-    lines(path, |_| {
-        there += 1;
-        Ok(())
-    })?;
-    let (skip, mut position, mut found) = (there.saturating_sub(count), 0_u64, Vec::new());
-    lines(path, |line| {
-        if position >= skip && found.len() < limit {
-            found.push(String::from_utf8_lossy(line).into_owned());
-        }
-        position += 1;
-        Ok(())
-    })?;
-    Ok(found)
-}
-
 fn read(
     path: &Path,
     expected: Option<LineHash>,

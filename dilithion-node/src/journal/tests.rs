@@ -294,6 +294,30 @@ fn rotation_keeps_the_chain_and_the_newest_files() {
     assert!(verify(&fixture.path(), None).is_err());
 }
 
+/// Whoever pages through the journal sees each record once, in order, while it grows and old files fall off.
+#[test]
+fn paging_misses_nothing_while_files_are_rotated() {
+    let fixture = Fixture::new();
+    let options = JournalOptions { max_file_bytes: 100_000, ..JournalOptions::default() };
+    append(&fixture.open("run_a", options), 0..1000);
+    let journal = fixture.open("run_b", options);
+    append(&journal, 1000..2500);
+    assert!(!journal.remembers(1499) && journal.remembers(1500));
+    let (mut next, mut written) = (0, 2500);
+    while next < written as u64 {
+        let page = journal.after(next, 70).unwrap();
+        assert!(page.first == next || next == 0, "only what has fallen off is passed over");
+        assert!(!page.lines.is_empty() && page.lines.len() <= 70);
+        for (number, line) in (page.first..).zip(&page.lines) {
+            assert!(line.contains(&format!("\"message {number}\"")), "{number}: {line}");
+        }
+        next = page.first + page.lines.len() as u64;
+        append(&journal, written..written + 10);
+        written += 10;
+    }
+    assert_eq!(journal.after(next + 100, 5).unwrap(), Page { first: next, lines: Vec::new() });
+}
+
 /// Requirements M2, M4: a record that cannot be written is lost, and counted; the chain stays whole.
 #[test]
 fn a_failed_write_is_not_built_upon() {

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::chain::{Chain, LineHash};
 use super::files::{self, KEPT_FILES, MAX_FILE_BYTES};
-use super::read::{self, JournalError};
+use super::read::JournalError;
 use super::record::Entry;
 use super::sync::Syncer;
 use crate::clock::{Clock, timestamp};
@@ -45,19 +45,30 @@ pub struct Journal {
     torn_bytes: u64,
 }
 
+/// Records that follow one another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// How many records stand before them, those counted that were rotated away since the start.
+    pub first: u64,
+    /// Their lines.
+    pub lines: Vec<String>,
+}
+
 struct State {
     chain: Chain,
     file: Arc<File>,
     length: u64,
     events: u64,
+    /// How many records stand before each file, the oldest file first, the current one last.
+    starts: VecDeque<u64>,
     /// The last lines, for whoever watches.
     recent: VecDeque<String>,
     /// A write failed and could not be undone, so that the file may end within a line.
     torn: bool,
     /// Entries that could not be written.
     lost: u64,
-    /// Rotation failed; it is not tried again for each record.
-    stuck: bool,
+    /// Rotation failed: it is tried again when the file is this long, not for each record.
+    rotate_at: u64,
 }
 
 impl std::fmt::Debug for Journal {
@@ -89,8 +100,9 @@ impl Journal {
         if let (None, [.., last, _]) = (head, existing.as_slice()) {
             head = File::open(last).and_then(|mut file| files::last_line_hash(&mut file)).map_err(io)?;
         }
-        let mut events = 0;
+        let (mut events, mut starts) = (0, VecDeque::new());
         for file in &existing {
+            starts.push_back(events);
             events += files::count_lines(file).map_err(io)?;
         }
         if new {
@@ -101,7 +113,17 @@ impl Journal {
         let chain = Chain::new(run_id, head);
         let file = Arc::new(file);
         let recent = VecDeque::new();
-        let state = State { chain, file, length, events, recent, torn: false, lost: 0, stuck: false };
+        let state = State {
+            chain,
+            file,
+            length,
+            events,
+            starts,
+            recent,
+            torn: false,
+            lost: 0,
+            rotate_at: options.max_file_bytes,
+        };
         Ok(Self { clock, path, options, syncer, state: Mutex::new(state), torn_bytes })
     }
 
@@ -114,8 +136,7 @@ impl Journal {
         let ts = timestamp(self.clock.unix_millis());
         let mut state = self.lock();
         let line = state.chain.line(entry, &ts)?;
-        let full = state.length > 0 && state.length + line.len() as u64 > self.options.max_file_bytes;
-        if full && !state.stuck {
+        if state.length > 0 && state.length + line.len() as u64 > state.rotate_at {
             self.rotate(&mut state);
         }
         if let Err(source) = state.write(line.as_bytes()) {
@@ -148,23 +169,41 @@ impl Journal {
         (state.events, state.chain.head())
     }
 
-    /// At most `limit` lines that follow the first `after` of those that [`head`](Self::head) counts. The last ones are
-    /// remembered; those before them are looked for in the files, which takes a while.
+    /// Whether the lines that follow the first `after` are remembered, so that [`after`](Self::after) reads no file.
+    #[must_use]
+    pub fn remembers(&self, after: u64) -> bool {
+        after >= self.lock().first_recent()
+    }
+
+    /// At most `limit` lines that follow the first `after` of those that [`head`](Self::head) counts, or the oldest there
+    /// are. The last ones are remembered; those before them are looked for in one of the files, which takes a while, and
+    /// ends with that file.
     ///
     /// # Errors
-    /// If a file cannot be read.
-    pub fn after(&self, after: u64, limit: usize) -> Result<Vec<String>, JournalError> {
-        let (total, remembered) = {
-            let state = self.lock();
-            let first = state.events.saturating_sub(state.recent.len() as u64);
-            let skip = after.checked_sub(first).map(|skip| usize::try_from(skip).unwrap_or(usize::MAX));
-            let trim = |line: &String| line.trim_end().to_owned();
-            (state.events, skip.map(|skip| state.recent.iter().skip(skip).take(limit).map(trim).collect()))
-        };
-        match remembered {
-            Some(lines) => Ok(lines),
-            None => read::before(&self.path, total.saturating_sub(after), limit),
+    /// If the file cannot be read.
+    pub fn after(&self, after: u64, limit: usize) -> Result<Page, JournalError> {
+        let state = self.lock();
+        if let Some(skip) = after.checked_sub(state.first_recent()) {
+            let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+            let lines = state.recent.iter().skip(skip).take(limit);
+            let lines = lines.map(|line| line.trim_end().to_owned()).collect();
+            return Ok(Page { first: after.min(state.events), lines });
         }
+        let first = after.max(state.starts.front().copied().unwrap_or(0));
+        let newer = state.starts.iter().filter(|start| **start > first).count();
+        let start = state.starts.iter().rev().nth(newer).copied().unwrap_or(0);
+        let path = match u32::try_from(newer) {
+            Ok(0) | Err(_) => self.path.clone(),
+            Ok(newer) => files::rotated(&self.path, newer),
+        };
+        // What is written after this is not read: it may not be there as a whole. A file that is open may be rotated away.
+        let there = usize::try_from(state.events.saturating_sub(first)).unwrap_or(usize::MAX);
+        let file = File::open(&path);
+        drop(state);
+        let skip = usize::try_from(first.saturating_sub(start)).unwrap_or(usize::MAX);
+        let read = |file| BufReader::new(file).lines().skip(skip).take(limit.min(there)).collect();
+        let lines = file.and_then(read).map_err(|source| JournalError::Io { path, source })?;
+        Ok(Page { first, lines })
     }
 
     /// How many entries could not be written since the start.
@@ -200,14 +239,19 @@ impl Journal {
                 // The thread may still have data of the old file to put on disk; it keeps its own handle.
                 state.file = Arc::new(file);
                 state.length = 0;
+                state.rotate_at = self.options.max_file_bytes;
                 state.torn = false;
+                state.starts.push_back(state.events);
+                if state.starts.len() > self.options.kept_files as usize + 1 {
+                    state.starts.pop_front();
+                }
                 // The new names are to be on disk as well; without a handle on their folder the file's own sync has to do.
                 if let Ok(folder) = File::open(durable::folder_of(&self.path)) {
                     self.syncer.wants(&Arc::new(folder), false);
                 }
             }
             Err(error) => {
-                state.stuck = true;
+                state.rotate_at = state.length.saturating_add(self.options.max_file_bytes);
                 tracing::error!("{} cannot be rotated, and grows: {error}", self.path.display());
             }
         }
@@ -225,6 +269,11 @@ impl Journal {
 }
 
 impl State {
+    /// How many records stand before those that are remembered.
+    fn first_recent(&self) -> u64 {
+        self.events.saturating_sub(self.recent.len() as u64)
+    }
+
     /// Writes a whole line, or nothing.
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
         if self.torn {

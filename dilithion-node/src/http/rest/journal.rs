@@ -40,16 +40,19 @@ pub(crate) async fn journal(
     query: Result<Query<JournalQuery>, QueryRejection>,
 ) -> Result<Json<JournalView>, ApiError> {
     let Query(query) = query.map_err(|error| ApiError::BadRequest(error.body_text()))?;
-    app.blocking(move |app| {
-        let journal = app.services.journal.as_ref();
-        let journal = journal.ok_or_else(|| ApiError::NotFound("no journal is kept".to_owned()))?;
-        let (events_total, head) = journal.head();
-        let limit = query.limit.unwrap_or(MAX_EVENTS).min(MAX_EVENTS);
-        let last = u64::try_from(limit).unwrap_or(u64::MAX);
-        let after = query.after.unwrap_or(events_total.saturating_sub(last));
+    let journal = app.services.journal.clone();
+    let journal = journal.ok_or_else(|| ApiError::NotFound("no journal is kept".to_owned()))?;
+    let (events_total, head) = journal.head();
+    let limit = query.limit.unwrap_or(MAX_EVENTS).min(MAX_EVENTS);
+    let last = u64::try_from(limit).unwrap_or(u64::MAX);
+    let after = query.after.unwrap_or(events_total.saturating_sub(last));
+    let permit = if journal.remembers(after) { None } else { Some(app.scan_permit()?) };
+    app.blocking(move |_| {
+        // Held by the reading itself: it goes on when the client has gone.
+        let _permit = permit;
         let read = journal.after(after, limit);
-        let events = read.map_err(|error| ApiError::Unavailable(format!("the journal: {error}")))?;
-        let next = after.saturating_add(u64::try_from(events.len()).unwrap_or(0));
+        let (first, events) = read.map_err(|error| ApiError::Unavailable(format!("the journal: {error}")))?;
+        let next = first.saturating_add(u64::try_from(events.len()).unwrap_or(0));
         Ok(Json(JournalView { events_total, head, next, events }))
     })
     .await

@@ -61,8 +61,12 @@ impl JournalSource for Empty {
         (0, "00".repeat(32))
     }
 
-    fn after(&self, _: u64, _: usize) -> std::io::Result<Vec<Value>> {
-        Ok(Vec::new())
+    fn remembers(&self, _: u64) -> bool {
+        true
+    }
+
+    fn after(&self, after: u64, _: usize) -> std::io::Result<(u64, Vec<Value>)> {
+        Ok((after, Vec::new()))
     }
 }
 

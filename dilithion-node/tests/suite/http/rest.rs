@@ -95,9 +95,13 @@ impl JournalSource for Three {
         (3, "ab".repeat(32))
     }
 
-    fn after(&self, after: u64, limit: usize) -> std::io::Result<Vec<Value>> {
+    fn remembers(&self, _: u64) -> bool {
+        true
+    }
+
+    fn after(&self, after: u64, limit: usize) -> std::io::Result<(u64, Vec<Value>)> {
         let numbers = (1_u64..=3).filter(|number| *number > after).take(limit);
-        Ok(numbers.map(|number| json!({ "number": number })).collect())
+        Ok((after, numbers.map(|number| json!({ "number": number })).collect()))
     }
 }
 
