@@ -238,6 +238,7 @@ fn fault_of(error: &BlockError) -> BlockFault {
         // It does not follow the tip, or was handed out too early: nothing is known against the block itself.
         BlockError::Parent { .. } | BlockError::Unproven { .. } => BlockFault::Stale,
         error if error.is_body_mismatch() => BlockFault::Body,
+        BlockError::Miner(_) => BlockFault::MinerRule,
         _ => BlockFault::Rule,
     }
 }

@@ -252,9 +252,11 @@ impl Coordinator {
                 self.note_wrong_body(peer, out);
             }
             // An ancestor that only a checkpoint vouches for may be to blame.
-            BlockFault::Rule if self.headers.ready_height() < height => self.held_back = Some(height),
-            BlockFault::Rule => {
-                if self.peers.contains_key(&peer) {
+            BlockFault::Rule | BlockFault::MinerRule if self.headers.ready_height() < height => {
+                self.held_back = Some(height);
+            }
+            BlockFault::Rule | BlockFault::MinerRule => {
+                if fault == BlockFault::Rule && self.peers.contains_key(&peer) {
                     out.push(Action::Misbehaved { peer, misbehaviour: Misbehaviour::InvalidBlock });
                 }
                 let effects = self.headers.invalidate(&hash);

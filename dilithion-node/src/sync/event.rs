@@ -120,6 +120,9 @@ pub enum BlockFault {
     Body,
     /// The block breaks a rule: its header, and all built on it, are worthless.
     Rule,
+    /// It breaks a rule about its miner: worthless as well, but nodes of the network may pass it on in good faith, since a
+    /// reorganisation does not check these rules there. Nobody is blamed (spec: wire §4, mainnet-node §1).
+    MinerRule,
     /// It no longer follows the tip, because an earlier block was refused: nobody's fault.
     Stale,
 }
