@@ -114,7 +114,13 @@ impl Chainstate {
                     metadata::is_current(tables.metadata, txn)
                 })?;
                 if !current {
-                    store.write(|txn| metadata::migrate(tables.metadata, txn))?;
+                    // What cannot be brought up to date stays as it was, for the version that can still use it.
+                    store.write(|txn| {
+                        if params.mik.is_some() && !metadata::has_identities(tables.metadata, txn)? {
+                            identities::fill(&tables, txn, tip.height)?;
+                        }
+                        metadata::migrate(tables.metadata, txn)
+                    })?;
                 }
                 prepare_identities(&store, tip.height, &params, policy)?;
                 tip

@@ -59,6 +59,9 @@ pub(crate) fn walk(tables: &Tables, txn: &RoTxn, depth: Depth) -> Result<Verifie
     let mut messages = 0_u64;
     for height in (first.0..count).map(Height) {
         let (active, stored) = check_one(tables, txn, height, below.as_ref(), lowest)?;
+        if let Some((block, _)) = &stored {
+            identities::check_block(tables, txn, height, active.hash, block)?;
+        }
         if let (Some(coins), Some((block, removed))) = (&mut coins, &stored) {
             coins.connect(height, block, removed);
             messages = messages.saturating_add(check_block(tables, txn, height, block)?);
@@ -78,14 +81,20 @@ pub(crate) fn walk(tables: &Tables, txn: &RoTxn, depth: Depth) -> Result<Verifie
     Ok(Verified { blocks })
 }
 
-/// The highest height up to which heights, headers, bodies and undo records are sound, whatever the metadata say. The
-/// UTXO set is not looked at.
+/// The highest height up to which heights, headers, bodies and undo records are sound, whatever the metadata say; in a
+/// pruned store the recorded miners too, since only the bodies that are gone could tell them. The UTXO set is not looked at.
 pub(crate) fn last_sound(tables: &Tables, txn: &RoTxn) -> Result<Height, StoreError> {
     let lowest = metadata::lowest_body(tables.metadata, txn)?;
     let mut below = None;
     for height in (0..).map(Height) {
-        match check_one(tables, txn, height, below.as_ref(), lowest) {
-            Ok((active, _)) => below = Some(active),
+        let checked = check_one(tables, txn, height, below.as_ref(), lowest).and_then(|(active, stored)| {
+            if let Some((block, _)) = stored.filter(|_| lowest > Height::GENESIS) {
+                identities::check_block(tables, txn, height, active.hash, &block)?;
+            }
+            Ok(active)
+        });
+        match checked {
+            Ok(active) => below = Some(active),
             Err(error) => return height.prev().filter(|_| is_damage(&error)).ok_or(error),
         }
     }
@@ -96,7 +105,7 @@ const fn is_damage(error: &StoreError) -> bool {
     matches!(error, StoreError::Integrity(_) | StoreError::BadRecord { .. })
 }
 
-/// Checks all about one height but the UTXO set. Returns the body and what it removed, unless it was pruned.
+/// Checks all about one height but the UTXO set and the recorded miner. Returns the body and what it removed, unless it was pruned.
 fn check_one(
     tables: &Tables,
     txn: &RoTxn,
@@ -110,7 +119,6 @@ fn check_one(
         return Ok((active, None));
     }
     let block = check_body(tables, txn, height, &active, &header)?;
-    identities::check_block(tables, txn, height, active.hash, &block)?;
     let removed = match below {
         Some(_) => load_undo(tables, txn, height, &active)?,
         None => Coins::new(),

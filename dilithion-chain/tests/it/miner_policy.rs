@@ -210,9 +210,8 @@ fn damaged_miners_are_found_and_repaired() {
     store::damage(&data, &pair, &[&section.identity().as_bytes()[..], &[7; 20]].concat());
     let error = Chainstate::open(dir.path(), mainnet::params(), small()).map(drop).unwrap_err();
     assert!(matches!(damaged(error), Damage::Miner { .. }));
-    let Repaired { to, .. } = repaired();
-    let mut chain = Chainstate::open(dir.path(), mainnet::params(), small()).unwrap();
-    import(&mut chain, &blocks[to.0 as usize..], 100);
+    assert_eq!(repaired().to, Height(90), "the blocks are sound, and tell all of it");
+    let chain = Chainstate::open(dir.path(), mainnet::params(), small()).unwrap();
     assert_eq!(chain.reader().miners().unwrap(), miners);
 }
 
