@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicU32;
 use dilithion_chain::{Accepted, ChainReader, Chainstate, MessagePool, PendingError};
 use dilithion_headers::HashToken;
 use dilithion_pow::{Hasher, PoolConfig, PowPool, PowStats};
-use dilithion_wire::{Transaction, Txid};
+use dilithion_wire::Transaction;
 
 pub use self::config::{CHAINSTATE_FOLDER, HASH_NICENESS, NodeConfig, NodeError};
 use self::handle::HandleParts;
@@ -27,7 +27,9 @@ use crate::net::{ConnectionManager, NetParts, PeerSnapshot};
 use crate::producer::{Producer, ProducerParts, Refusal};
 use crate::random::random_u64;
 use crate::relay::TxRelay;
-use crate::stage::{Engine, EngineHandle, EngineParts, StatusReceiver, TipReceiver, ValidatorThread};
+use crate::stage::{
+    Engine, EngineHandle, EngineParts, StatusReceiver, TipReceiver, ValidatorThread, pending_ids,
+};
 use crate::sync::{Coordinator, CoordinatorConfig, Event};
 
 /// A running node. Dropping it without [`Node::stop`] leaves its threads running.
@@ -177,13 +179,8 @@ impl Prepared {
         };
         check_genesis(params, hasher.as_ref())?;
         let headers = load_headers(params, &chain.reader())?;
-        let pending: Result<Vec<Txid>, _> =
-            chain.reader().pending_transactions().map(|entry| entry.map(|entry| entry.txid)).collect();
-        let relay = TxRelay::new(
-            config.relay,
-            random_u64(),
-            pending.map_err(|error| NodeError::Store(Box::new(error)))?,
-        );
+        let pending = pending_ids(&chain.reader()).map_err(|error| NodeError::Store(Box::new(error)))?;
+        let relay = TxRelay::new(config.relay, random_u64(), pending);
         let tip = chain.tip();
         let last_checkpoint = params.last_checkpoint().map(|checkpoint| checkpoint.height);
         let coordinator = Coordinator::new(

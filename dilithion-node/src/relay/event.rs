@@ -54,8 +54,11 @@ pub enum RelayEvent {
         /// Ids of their transactions, if they are few: in a long sync nobody announces any.
         txids: Vec<Txid>,
     },
-    /// Blocks were disconnected: what was pending may be so no more.
-    Disconnected,
+    /// Blocks were disconnected: what was pending may be so no more, and what they had brought is.
+    Disconnected {
+        /// What is pending now, those that others build on first.
+        pending: Vec<Txid>,
+    },
     /// Whether the node follows the tip of the network. Until it does, it cannot judge transactions and asks for none.
     FollowsTip(bool),
     /// Time passed.
@@ -67,6 +70,8 @@ pub enum RelayEvent {
 pub enum Refusal {
     /// It spends an output of a transaction that is neither pending nor in the chain, or no longer there.
     MissingParent(Txid),
+    /// It is pending already.
+    Known,
     /// It may become valid, or it is not worth its fee to us: nobody's fault.
     Unwelcome,
     /// It breaks a rule that it breaks for everybody.

@@ -60,8 +60,11 @@ impl Default for RelayConfig {
 const REMEMBERED: usize = 100_000;
 /// Bytes of transactions that may wait for the validator: what it checks in a second or two. Nothing is asked for beyond.
 const MAX_SUBMITTED_BYTES: usize = 4 << 20;
-/// Announcements of peers that dialled us that wait for their time; what is more is overlooked.
-const MAX_DELAYED: usize = 50_000;
+/// The same with what was asked for before. What comes beyond is dropped, as if its sender did not have it: how large the
+/// answers will be nobody knows who asks, and peers may all answer at once.
+const MAX_ASKED_BYTES: usize = 32 << 20;
+/// Announcements of a peer that dialled us that wait for their time; what is more is overlooked.
+const MAX_DELAYED_PER_PEER: usize = MAX_OFFERS_PER_PEER;
 
 /// What a peer that dialled us announces is asked for so much later, if there are peers that we dialled: they may announce
 /// it as well (`NONPREF_PEER_TX_DELAY` of Bitcoin Core).
@@ -73,10 +76,8 @@ pub struct TxRelay {
     config: RelayConfig,
     random: Random,
     follows_tip: bool,
-    peers: BTreeMap<PeerId, Announcements>,
+    peers: BTreeMap<PeerId, RelayPeer>,
     requests: RequestTracker,
-    /// Announcements of peers that dialled us, and when they count.
-    delayed: VecDeque<(Duration, PeerId, Txid)>,
     orphans: Orphans,
     /// With the validator.
     submitted: BTreeMap<Txid, Orphan>,
@@ -87,6 +88,14 @@ pub struct TxRelay {
     confirmed: RollingSet,
     /// Refused since the chain last moved.
     refused: RollingSet,
+}
+
+/// What there is between us and a peer.
+#[derive(Debug)]
+struct RelayPeer {
+    to_tell: Announcements,
+    /// What it announced, and when that counts.
+    delayed: VecDeque<(Duration, Txid)>,
 }
 
 impl TxRelay {
@@ -103,7 +112,6 @@ impl TxRelay {
             follows_tip: false,
             peers: BTreeMap::new(),
             requests: RequestTracker::default(),
-            delayed: VecDeque::new(),
             orphans: Orphans::default(),
             submitted: BTreeMap::new(),
             submitted_bytes: 0,
@@ -120,7 +128,8 @@ impl TxRelay {
             RelayEvent::PeerConnected { peer, wants, inbound } => {
                 let RelayConfig { inbound_interval, outbound_interval } = self.config;
                 let mean = if inbound { inbound_interval } else { outbound_interval };
-                self.peers.insert(peer, Announcements::new(wants, mean));
+                let to_tell = Announcements::new(wants, mean);
+                self.peers.insert(peer, RelayPeer { to_tell, delayed: VecDeque::new() });
                 self.requests.add_peer(peer, !inbound);
             }
             RelayEvent::PeerDisconnected { peer } => {
@@ -136,9 +145,8 @@ impl TxRelay {
             RelayEvent::Accepted { txid, evicted } => self.on_accepted(txid, &evicted, now, &mut out),
             RelayEvent::Refused { txid, refusal } => self.on_refused(txid, refusal, now, &mut out),
             RelayEvent::Connected { txids } => self.on_connected(&txids, now, &mut out),
-            RelayEvent::Disconnected => {
-                // Which of them came back the store knows; what is asked for in vain costs little.
-                self.pending.clear();
+            RelayEvent::Disconnected { pending } => {
+                self.on_pool_rebuilt(pending, now);
                 self.confirmed.clear();
                 self.on_connected(&[], now, &mut out);
             }
@@ -153,30 +161,37 @@ impl TxRelay {
     /// When the next [`RelayEvent::Tick`] is due, if nothing else happens before.
     #[must_use]
     pub fn next_tick(&self) -> Option<Duration> {
-        let announcements = self.peers.values().filter_map(Announcements::next_due);
-        let delayed = self.delayed.front().map(|(at, ..)| *at);
+        let announcements = self.peers.values().filter_map(|peer| peer.to_tell.next_due());
+        let delayed = self.peers.values().filter_map(|peer| peer.delayed.front().map(|(at, _)| *at));
         // While the validator is full, its next answer is what we wait for.
         let requests = self.requests.next_due().filter(|_| self.may_ask());
         announcements.chain(delayed).chain(requests).min()
     }
 
     fn drive(&mut self, now: Duration, out: &mut Vec<RelayAction>) {
-        while let Some((at, peer, txid)) = self.delayed.front().copied()
-            && at <= now
-        {
-            self.delayed.pop_front();
+        for (peer, txid) in self.take_delayed(now) {
             self.want(peer, txid);
         }
         if self.may_ask() {
             let requests = self.requests.next_requests(now);
             out.extend(requests.into_iter().map(|(peer, txids)| RelayAction::Request { peer, txids }));
         }
-        for (peer, announcements) in &mut self.peers {
-            let txids = announcements.take_due(now, &mut self.random, &self.pending);
+        for (peer, RelayPeer { to_tell, .. }) in &mut self.peers {
+            let txids = to_tell.take_due(now, &mut self.random, &self.pending);
             if !txids.is_empty() {
                 out.push(RelayAction::Announce { peer: *peer, txids });
             }
         }
+    }
+
+    /// The announcements whose time has come.
+    fn take_delayed(&mut self, now: Duration) -> Vec<(PeerId, Txid)> {
+        let mut due = Vec::new();
+        for (peer, RelayPeer { delayed, .. }) in &mut self.peers {
+            let count = delayed.partition_point(|(at, _)| *at <= now);
+            due.extend(delayed.drain(..count).map(|(_, txid)| (*peer, txid)));
+        }
+        due
     }
 
     /// Whether transactions are asked for at the moment.
@@ -190,9 +205,9 @@ impl TxRelay {
     }
 
     fn on_announced(&mut self, peer: PeerId, txids: &[Txid], now: Duration) {
-        let Some(announcements) = self.peers.get_mut(&peer) else { return };
+        let Some(RelayPeer { to_tell, .. }) = self.peers.get_mut(&peer) else { return };
         for txid in txids {
-            announcements.knows(*txid);
+            to_tell.knows(*txid);
         }
         if !self.follows_tip {
             return;
@@ -201,9 +216,16 @@ impl TxRelay {
         for txid in txids.iter().take(MAX_OFFERS_PER_PEER) {
             if !delayed {
                 self.want(peer, *txid);
-            } else if self.delayed.len() < MAX_DELAYED && !self.is_known(txid) {
-                self.delayed.push_back((now.saturating_add(STRANGERS_DELAY), peer, *txid));
+            } else if !self.is_known(txid) {
+                self.delay(peer, *txid, now);
             }
+        }
+    }
+
+    fn delay(&mut self, peer: PeerId, txid: Txid, now: Duration) {
+        let Some(RelayPeer { delayed, .. }) = self.peers.get_mut(&peer) else { return };
+        if delayed.len() < MAX_DELAYED_PER_PEER {
+            delayed.push_back((now.saturating_add(STRANGERS_DELAY), txid));
         }
     }
 
@@ -224,8 +246,8 @@ impl TxRelay {
 
     fn on_received(&mut self, orphan: Orphan, out: &mut Vec<RelayAction>) {
         let (txid, peer) = (orphan.txid, orphan.peer);
-        if let Some(announcements) = self.peers.get_mut(&peer) {
-            announcements.knows(txid);
+        if let Some(RelayPeer { to_tell, .. }) = self.peers.get_mut(&peer) {
+            to_tell.knows(txid);
         }
         if self.is_known(&txid) {
             self.requests.forget(&txid);
@@ -233,7 +255,9 @@ impl TxRelay {
         }
         // What nobody asked for has to wait until there is room; its sender may announce it.
         let asked = self.requests.is_asked(&txid, peer);
-        if asked || (self.follows_tip && self.has_room()) {
+        if asked && self.submitted_bytes >= MAX_ASKED_BYTES {
+            self.requests.forget(&txid);
+        } else if asked || (self.follows_tip && self.has_room()) {
             self.requests.forget(&txid);
             self.submit(orphan, out);
         }
@@ -260,11 +284,27 @@ impl TxRelay {
         for evicted in evicted {
             self.pending.remove(evicted);
         }
-        for announcements in self.peers.values_mut() {
-            announcements.push(txid, now, &mut self.random);
-        }
+        self.announce(txid, now);
         for child in self.orphans.take_children(&txid) {
             self.submit(child, out);
+        }
+    }
+
+    /// Lets everybody hear of a transaction.
+    fn announce(&mut self, txid: Txid, now: Duration) {
+        for RelayPeer { to_tell, .. } in self.peers.values_mut() {
+            to_tell.push(txid, now, &mut self.random);
+        }
+    }
+
+    /// The chain went back: what is pending now may be less than before, and what the blocks had brought comes on top.
+    fn on_pool_rebuilt(&mut self, pending: Vec<Txid>, now: Duration) {
+        let before = std::mem::replace(&mut self.pending, RollingSet::new(REMEMBERED));
+        for txid in pending {
+            self.pending.insert(txid);
+            if !before.contains(&txid) {
+                self.announce(txid, now);
+            }
         }
     }
 
@@ -280,6 +320,9 @@ impl TxRelay {
                 }
             }
             Refusal::MissingParent(_) | Refusal::Unwelcome => self.refuse(txid),
+            Refusal::Known => {
+                self.pending.insert(txid);
+            }
             Refusal::Invalid(misbehaviour) => {
                 self.refuse(txid);
                 out.push(RelayAction::Misbehaved { peer, misbehaviour });

@@ -167,6 +167,36 @@ fn the_validator_is_not_flooded() {
     assert_eq!(relay.handle(RelayEvent::Tick, NOW), []);
 }
 
+/// How much was asked for is known only when it comes.
+#[test]
+fn not_even_what_was_asked_for_floods_the_validator() {
+    let mut relay = relay();
+    let mut large = transaction(0, txid(0));
+    large.outputs[0].script_pubkey = vec![0; 1 << 20].into();
+    let wanted: Vec<Txid> = (1..=100).map(txid).collect();
+    announce(&mut relay, A, &wanted);
+    let submitted = wanted.iter().filter(|txid| !deliver(&mut relay, A, **txid, &large).is_empty());
+    assert_eq!(submitted.count(), MAX_ASKED_BYTES >> 20);
+    assert!(relay.requests.is_empty(), "what was dropped is not waited for");
+}
+
+#[test]
+fn a_stranger_who_announces_without_end_displaces_nobody() {
+    let mut relay = relay();
+    let [loud, quiet] = [PeerId(3), PeerId(4)];
+    for peer in [loud, quiet] {
+        relay.handle(RelayEvent::PeerConnected { peer, wants: true, inbound: true }, NOW);
+    }
+    for first in (0..100_000).step_by(1000) {
+        let txids: Vec<Txid> = (first..first + 1000).map(txid).collect();
+        announce(&mut relay, loud, &txids);
+    }
+    announce(&mut relay, quiet, &[txid(200_000)]);
+    let asked = relay.handle(RelayEvent::Tick, NOW + STRANGERS_DELAY);
+    assert!(asked.contains(&requested(quiet, txid(200_000))[0]));
+    assert_eq!(relay.peers[&loud].delayed.len(), 0);
+}
+
 #[test]
 fn who_dialled_us_is_asked_later_than_whom_we_dialled() {
     let mut relay = relay();
@@ -190,8 +220,31 @@ fn what_was_evicted_confirmed_or_disconnected_is_judged_anew() {
     assert_eq!(announce(&mut relay, B, &[txid(1), txid(2)]), []);
     let told = relay.handle(RelayEvent::Tick, NOW + Duration::from_secs(1000));
     assert_eq!(told, [], "nobody wants to hear of what is in a block");
-    relay.handle(RelayEvent::Disconnected, NOW);
+    relay.handle(RelayEvent::Disconnected { pending: Vec::new() }, NOW);
     assert_eq!(announce(&mut relay, B, &[txid(2)]), requested(B, txid(2)));
+}
+
+#[test]
+fn what_waits_to_be_announced_outlives_a_change_of_chains_and_what_blocks_give_back_is_announced() {
+    let mut relay = relay();
+    relay.handle(accepted(1), NOW);
+    relay.handle(accepted(2), NOW);
+    let pending = vec![txid(1), txid(3)];
+    relay.handle(RelayEvent::Disconnected { pending }, NOW);
+    let told = relay.handle(RelayEvent::Tick, NOW + Duration::from_secs(1000));
+    let txids = vec![txid(1), txid(3)];
+    let expected = [A, B].map(|peer| RelayAction::Announce { peer, txids: txids.clone() });
+    assert_eq!(told, expected, "2 contradicts the new chain");
+}
+
+#[test]
+fn what_is_pending_already_is_not_taken_for_refused() {
+    let mut relay = relay();
+    let tx = transaction(1, txid(0));
+    announce(&mut relay, A, &[txid(1)]);
+    deliver(&mut relay, A, txid(1), &tx);
+    relay.handle(RelayEvent::Refused { txid: txid(1), refusal: Refusal::Known }, NOW);
+    assert!(relay.pending.contains(&txid(1)) && !relay.refused.contains(&txid(1)));
 }
 
 /// What spends an output that a block has spent is no orphan.
@@ -285,7 +338,7 @@ quickcheck! {
                             let parent = self::txid(u32::from(tx) + 1);
                             RelayEvent::Refused { txid, refusal: Refusal::MissingParent(parent) }
                         }
-                        2 => RelayEvent::Disconnected,
+                        2 => RelayEvent::Disconnected { pending: vec![txid] },
                         _ => RelayEvent::Accepted { txid, evicted: vec![self::txid(u32::from(how) % 20)] },
                     }
                 }

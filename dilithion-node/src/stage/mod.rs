@@ -12,4 +12,4 @@ pub use engine::{EngineHandle, StatusReceiver, TipReceiver};
 pub use store::BlockStore;
 pub(crate) use submission::Submission;
 pub use validator::BlockValidator;
-pub(crate) use validator_thread::ValidatorThread;
+pub(crate) use validator_thread::{ValidatorThread, pending_ids};

@@ -86,6 +86,7 @@ fn refusal_of(error: &PendingError) -> Refusal {
         PendingError::Invalid(BlockError::MissingInput { outpoint, .. }) => {
             Refusal::MissingParent(outpoint.txid)
         }
+        PendingError::Known { .. } => Refusal::Known,
         PendingError::Coinbase { .. }
         | PendingError::Invalid(
             BlockError::Structure(_)

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 
-use dilithion_chain::Chainstate;
-use dilithion_wire::Limits;
+use dilithion_chain::{ChainReader, Chainstate, StoreError};
+use dilithion_wire::{Limits, Txid};
 
 use super::submission::Submissions;
 use super::{BlockValidator, EngineHandle, Submission};
@@ -90,7 +90,14 @@ fn run(
         for event in events {
             let relay = match &event {
                 Event::BlocksConnected { .. } => Some(RelayEvent::Connected { txids: txids.clone() }),
-                Event::Disconnected { .. } => Some(RelayEvent::Disconnected),
+                Event::Disconnected { .. } => {
+                    let pending = pending_ids(&validator.store().reader());
+                    let pending = pending.unwrap_or_else(|error| {
+                        engine.send(validator.fail(&error), None);
+                        Vec::new()
+                    });
+                    Some(RelayEvent::Disconnected { pending })
+                }
                 _ => None,
             };
             engine.send(event, None);
@@ -100,6 +107,11 @@ fn run(
         }
         validator.took(clock.now().mono.saturating_sub(began));
     }
+}
+
+/// What is pending, what others build on first.
+pub(crate) fn pending_ids(store: &ChainReader) -> Result<Vec<Txid>, StoreError> {
+    store.pending_transactions().map(|entry| entry.map(|entry| entry.txid)).collect()
 }
 
 fn submit(
