@@ -76,6 +76,8 @@ pub struct Chainstate {
     pub(crate) policy: Policy,
     pub(crate) signatures: SignatureCache,
     pub(crate) tip: Tip,
+    /// The tip that was left for another branch, until that branch has more work.
+    pub(crate) left: Option<Tip>,
     /// How many of the last blocks keep their bodies.
     pub(crate) prune: Option<u32>,
     pub(crate) max_pending_bytes: u64,
@@ -135,6 +137,7 @@ impl Chainstate {
             policy,
             signatures,
             tip,
+            left: None,
             prune,
             max_pending_bytes,
             max_pending_message_bytes,

@@ -40,6 +40,17 @@ pub struct ConnectOutcome {
     pub script_checks: usize,
 }
 
+impl ConnectOutcome {
+    /// Adds what became of the blocks that follow.
+    fn extend(&mut self, rest: Self) {
+        self.connected.extend(rest.connected);
+        self.failure = rest.failure;
+        self.checkpointed += rest.checkpointed;
+        self.fully_validated += rest.fully_validated;
+        self.script_checks += rest.script_checks;
+    }
+}
+
 /// A block that was connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connected {
@@ -63,7 +74,10 @@ pub struct Rejected {
 
 impl Chainstate {
     /// Connects blocks on top of the tip, in order, in one durable transaction. If a block is refused, those before
-    /// it are connected and the tip is the last of them. What they include is no longer pending, nor what contradicts it.
+    /// it are connected and the tip is the last of them. Under [`Policy::Reference`], the blocks of a branch for which others
+    /// were [disconnected](Self::disconnect_to) are judged as in a [`reorg`](Self::reorg), until the branch has more work than
+    /// what was left for it; if there are blocks beyond these, they are a transaction of their own.
+    /// What they include is no longer pending, nor what contradicts it.
     ///
     /// Signatures are verified in parallel over all of the slice, on the rayon pool of the caller or else on the global
     /// one; those in [`signature_cache`](Self::signature_cache) are not verified again.
@@ -74,10 +88,41 @@ impl Chainstate {
     /// # Errors
     /// Only failures of the store; nothing is connected then. A refused block is part of the outcome.
     pub fn connect(&mut self, blocks: &[Candidate]) -> Result<ConnectOutcome, StoreError> {
+        let (branch, rest) = blocks.split_at(self.blocks_of_branch(blocks));
+        if branch.is_empty() {
+            return self.connect_judged(rest, MinerRules::All);
+        }
+        let mut outcome = self.connect_judged(branch, MinerRules::in_reorg(self.policy))?;
+        if outcome.failure.is_none() && !rest.is_empty() {
+            outcome.extend(self.connect_judged(rest, MinerRules::All)?);
+        }
+        Ok(outcome)
+    }
+
+    /// How many of these blocks, on top of the tip, belong to a change of branch: those whose parent is not better than the
+    /// tip that was left.
+    fn blocks_of_branch(&self, blocks: &[Candidate]) -> usize {
+        let lenient = self.policy == Policy::Reference && self.params.mik.is_some();
+        let Some(left) = self.left.filter(|_| lenient) else { return 0 };
+        let (mut hash, mut work) = (self.tip.hash, self.tip.work);
+        let of_branch = |candidate: &&Candidate| {
+            let is_behind = work <= left.work && hash != left.hash;
+            hash = candidate.hash;
+            work = work.saturating_add(CompactTarget(candidate.block.header.bits).work());
+            is_behind
+        };
+        blocks.iter().take_while(of_branch).count()
+    }
+
+    fn connect_judged(
+        &mut self,
+        blocks: &[Candidate],
+        rules: MinerRules,
+    ) -> Result<ConnectOutcome, StoreError> {
         let (tables, keep) = (self.store.tables, self.prune);
         let (outcome, tip) = self.store.write(|txn| {
             let (batch, identities) = (Batch::default(), IdentityBatch::default());
-            let mut connection = self.connection(txn, self.tip, batch, identities, MinerRules::All)?;
+            let mut connection = self.connection(txn, self.tip, batch, identities, rules)?;
             let outcome = connection.connect_all(txn, blocks)?;
             let tip = connection.finish(txn)?;
             let connected = blocks.iter().take(outcome.connected.len());
@@ -86,6 +131,7 @@ impl Chainstate {
             Ok((outcome, tip))
         })?;
         self.tip = tip;
+        self.left = self.left.filter(|left| tip.work <= left.work && tip.hash != left.hash);
         Ok(outcome)
     }
 

@@ -63,6 +63,10 @@ impl Chainstate {
             }
             Ok((tip, disconnected))
         })?;
+        // What was left before may be the better of the two.
+        if tip != start && self.left.is_none_or(|left| left.work < start.work) {
+            self.left = Some(start);
+        }
         self.tip = tip;
         Ok(disconnected)
     }

@@ -1,7 +1,7 @@
 //! Changing over to another branch: all of it in one transaction, or nothing.
 
 use dilithion_pow::{CompactTarget, Work};
-use dilithion_wire::{ChainParams, Height, Policy};
+use dilithion_wire::{ChainParams, Height};
 
 use crate::batch::Batch;
 use crate::chainstate::Chainstate;
@@ -108,10 +108,7 @@ impl Chainstate {
                 returned.add(block);
                 tip = below;
             }
-            let rules = match self.policy {
-                Policy::Strict => MinerRules::All,
-                Policy::Reference => MinerRules::Attested,
-            };
+            let rules = MinerRules::in_reorg(self.policy);
             let mut connection = self.connection(txn, tip, batch, identities, rules)?;
             let outcome = connection.connect_all(txn, branch)?;
             if let Some(rejected) = outcome.failure {
@@ -124,6 +121,7 @@ impl Chainstate {
         })?;
         let (tip, reorg) = changed?;
         self.tip = tip;
+        self.left = None;
         Ok(reorg)
     }
 }

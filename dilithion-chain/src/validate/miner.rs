@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dilithion_pow::CompactTarget;
-use dilithion_wire::{AttestationParams, Height, MikParams};
+use dilithion_wire::{AttestationParams, Height, MikParams, Policy};
 
 use super::{Candidate, Context, Level, MinerError};
 use crate::dfmp::{Standing, multiplier};
@@ -22,6 +22,16 @@ pub enum MinerRules {
     /// That a registration is attested. The reference node asks no more of blocks that a change of branch brings (spec:
     /// mainnet-node §1).
     Attested,
+}
+
+impl MinerRules {
+    /// Those that hold for the blocks of a change of branch.
+    pub(crate) const fn in_reorg(policy: Policy) -> Self {
+        match policy {
+            Policy::Strict => Self::All,
+            Policy::Reference => Self::Attested,
+        }
+    }
 }
 
 /// What is left to check of a miner, anywhere and at any time: the signatures, which take longest.

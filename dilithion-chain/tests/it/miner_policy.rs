@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dilithion_chain::mik::{Identity, Section};
 use dilithion_chain::mining::Claim;
 use dilithion_chain::{
-    Candidate, ChainReader, Chainstate, Damage, Depth, MIN_PRUNE, Policy, ReorgError, Repaired, StoreError,
+    Candidate, ChainReader, Chainstate, Damage, Depth, MIN_PRUNE, Policy, ReorgError, StoreError,
     StoreOptions,
 };
 use dilithion_pow::{CompactTarget, Target};
@@ -73,6 +73,41 @@ fn a_branch_is_judged_like_any_block_by_the_strict_policy_only() {
         assert_eq!(reference.chain.tip().hash, blocks[1].hash);
         reference.chain.reader().check_integrity(Depth::Full).unwrap();
     }
+}
+
+/// A node takes blocks off and puts others on, in steps: what it then judges is the same change of branch.
+#[test]
+fn a_branch_is_judged_alike_when_blocks_are_disconnected_first() {
+    let mut network = Network::new(Policy::Strict);
+    network.extend(&keys()[0], &REFERENCE);
+    let blocks = branch(&network, Wrong::Signature);
+    let mut reference = network.twin(Policy::Reference);
+    let fork = network.chain.tip().height.prev().unwrap();
+    for chain in [&mut network.chain, &mut reference.chain] {
+        chain.disconnect_to(fork).unwrap();
+    }
+    let refusal = |chain: &mut Chainstate, blocks: &[Candidate]| {
+        let outcome = chain.connect(blocks).unwrap();
+        outcome.failure.map(|rejected| rejected.error.reject_reason())
+    };
+    assert_eq!(refusal(&mut network.chain, &blocks), Some("mik-signature"));
+    assert_eq!(refusal(&mut reference.chain, &blocks[..1]), None);
+    assert_eq!(refusal(&mut reference.chain, &blocks[1..]), None);
+
+    // The branch has more work now: what comes on top is judged like any block.
+    let next = plan(&reference.params, blocks[1].hash, blocks.len() as u32 + fork.0);
+    let forged = next.signed_at(&keys()[0], &REFERENCE, next.time - 200).unwrap();
+    let base = CompactTarget(forged.header.bits).target();
+    let forged = solved(forged, base.hardened(8_000_000), Target::ZERO);
+    assert_eq!(refusal(&mut reference.chain, slice::from_ref(&forged)), Some("mik-signature"));
+
+    // So it is when the node has turned back to where it was.
+    let tip = reference.chain.tip();
+    let last = reference.chain.reader().block(&tip.hash).unwrap().unwrap();
+    reference.chain.disconnect_to(tip.height.prev().unwrap()).unwrap();
+    let last = Candidate { hash: tip.hash, verified: true, block: last };
+    assert_eq!(refusal(&mut reference.chain, &[last, forged]), Some("mik-signature"));
+    assert_eq!(reference.chain.tip(), tip);
 }
 
 /// What it still asks for is that somebody is named, since it looks for attestations.
