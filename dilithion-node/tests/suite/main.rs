@@ -9,6 +9,7 @@ mod chain;
 mod chaos;
 mod commands;
 mod connman;
+mod contrib;
 mod coordinator;
 mod fairness;
 mod hostile;
