@@ -1,16 +1,16 @@
 //! The engine thread: feeds events to the coordinator and carries out its actions.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use dilithion_headers::{HashJob, HashToken};
 use dilithion_pow::{Job, PowPool};
 use dilithion_wire::{BlockHash, BlockHeader, Height, Inventory, Message, PeerId};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
+use super::inputs::{EngineEvent, EngineHandle, EngineInputs, Input, Next};
 use super::validator_thread::{ValidatorGone, Work};
 use super::{Submission, ValidatorThread};
 use crate::clock::Clock;
@@ -35,73 +35,6 @@ pub type TipReceiver = watch::Receiver<(Height, BlockHash)>;
 
 /// Where the current [`SyncDetail`] can be had. It is published with the status, while there are receivers.
 pub(crate) type DetailPublisher = Arc<watch::Sender<Arc<SyncDetail>>>;
-
-/// What the engine is told.
-#[derive(Debug)]
-pub(crate) enum EngineEvent {
-    /// For the coordinator.
-    Sync(Event),
-    /// For the relay of transactions.
-    Relay(RelayEvent),
-    /// A transaction of our own is to become pending.
-    Submit(Submission),
-}
-
-impl From<Event> for EngineEvent {
-    fn from(event: Event) -> Self {
-        Self::Sync(event)
-    }
-}
-
-impl From<RelayEvent> for EngineEvent {
-    fn from(event: RelayEvent) -> Self {
-        Self::Relay(event)
-    }
-}
-
-enum Input {
-    Event {
-        event: EngineEvent,
-        /// Returned to the sending peer's budget when the event has been handled.
-        _budget: Option<OwnedSemaphorePermit>,
-    },
-    Stop,
-}
-
-/// The way into the engine, from any thread or task.
-#[derive(Clone)]
-pub struct EngineHandle {
-    inputs: Sender<Input>,
-    /// What is queued is not wanted any more.
-    stopped: Arc<AtomicBool>,
-}
-
-impl std::fmt::Debug for EngineHandle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EngineHandle").finish_non_exhaustive()
-    }
-}
-
-/// The receiving end of all [`EngineHandle`]s.
-pub(crate) struct EngineInputs(Receiver<Input>);
-
-impl EngineHandle {
-    pub(crate) fn channel() -> (Self, EngineInputs) {
-        let (inputs, queue) = mpsc::channel();
-        (Self { inputs, stopped: Arc::default() }, EngineInputs(queue))
-    }
-
-    /// Queues an event; `budget` is released once it has been handled. Never blocks. After shutdown it does nothing.
-    pub(crate) fn send(&self, event: impl Into<EngineEvent>, budget: Option<OwnedSemaphorePermit>) {
-        // A closed queue means that the node is stopping: nobody is left to be told.
-        let _ = self.inputs.send(Input::Event { event: event.into(), _budget: budget });
-    }
-
-    fn stop(&self) {
-        self.stopped.store(true, Ordering::Relaxed);
-        let _ = self.inputs.send(Input::Stop);
-    }
-}
 
 /// What the engine works with.
 pub(crate) struct EngineParts {
@@ -135,7 +68,6 @@ impl Engine {
         let (tip_publisher, tip) = watch::channel(parts.coordinator.tip());
         let detail: DetailPublisher = Arc::new(watch::Sender::new(Arc::new(parts.coordinator.detail())));
         let worker = Worker {
-            stopped: Arc::clone(&handle.stopped),
             parts,
             publisher,
             tip_publisher,
@@ -145,7 +77,7 @@ impl Engine {
             store_lost: false,
             follows_tip: false,
         };
-        let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || worker.run(inputs.0))?;
+        let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || worker.run(inputs))?;
         Ok(Self { handle, thread, status, tip, detail })
     }
 
@@ -176,7 +108,6 @@ impl Engine {
 }
 
 struct Worker {
-    stopped: Arc<AtomicBool>,
     parts: EngineParts,
     publisher: watch::Sender<SyncStatus>,
     tip_publisher: watch::Sender<(Height, BlockHash)>,
@@ -190,18 +121,18 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, inputs: Receiver<Input>) {
+    fn run(mut self, inputs: EngineInputs) {
         self.drive(&inputs);
         // What nobody will handle any more gives its senders their budget back.
         drop(inputs);
         self.parts.validator.stop();
     }
 
-    fn drive(&mut self, inputs: &Receiver<Input>) {
+    fn drive(&mut self, inputs: &EngineInputs) {
         // Headers that were restored without proof.
         self.hash(self.parts.coordinator.headers().outstanding_jobs());
         let mut next_tick = Duration::ZERO;
-        while !self.stopped.load(Ordering::Relaxed) {
+        loop {
             let now = self.parts.clock.now().mono;
             // Ticks are due whether events come or not: time-outs must not wait for a quiet moment.
             if now >= next_tick {
@@ -213,12 +144,14 @@ impl Worker {
             next_tick = next_tick.min(now + self.parts.coordinator.next_tick(now));
             next_tick = self.parts.relay.next_tick().map_or(next_tick, |due| next_tick.min(due));
             let wait = next_tick.saturating_sub(now);
-            match inputs.recv_timeout(self.until_publishing(now).map_or(wait, |publish| publish.min(wait))) {
-                Ok(Input::Event { event, _budget }) => {
+            let wait = self.until_publishing(now).map_or(wait, |publish| publish.min(wait));
+            match inputs.next(wait) {
+                Next::Input(Input { event, budget }) => {
                     self.take(event);
+                    drop(budget);
                 }
-                Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {}
+                Next::Nothing => {}
+                Next::Stop => return,
             }
             self.publish();
         }

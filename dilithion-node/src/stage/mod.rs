@@ -1,14 +1,17 @@
 //! The threads behind the network: the engine drives the coordinator, the validator owns the store.
 
 mod engine;
+mod inputs;
+mod round_robin;
 mod store;
 mod submission;
 mod validator;
 mod validator_thread;
 
-pub(crate) use engine::EngineEvent;
 pub(crate) use engine::{DetailPublisher, Engine, EngineParts};
-pub use engine::{EngineHandle, StatusReceiver, TipReceiver};
+pub use engine::{StatusReceiver, TipReceiver};
+pub(crate) use inputs::EngineEvent;
+pub use inputs::EngineHandle;
 pub use store::BlockStore;
 pub(crate) use submission::Submission;
 pub use validator::BlockValidator;
