@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{FIRST_MESSAGE_TIMEOUT, HANDSHAKE_TIMEOUT, PING_INTERVAL, SEND_STALL_TIMEOUT, SlotLimits};
+use super::{
+    FIRST_MESSAGE_TIMEOUT, HANDSHAKE_TIMEOUT, PING_INTERVAL, SEND_STALL_TIMEOUT, SlotLimits, UploadLimits,
+};
 
 /// Whom to connect to and where to listen.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +23,8 @@ pub struct NetConfig {
     pub loopback_as_remote: bool,
     /// How many may connect to us.
     pub slots: SlotLimits,
+    /// How much of what it had already a host may be served.
+    pub upload: UploadLimits,
     /// How long peers are waited for.
     pub timeouts: Timeouts,
 }

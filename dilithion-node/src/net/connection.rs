@@ -12,12 +12,13 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_stream::StreamExt;
 use tokio_util::codec::FramedRead;
 
+use super::allowances::SharedAllowance;
 use super::handshake::{Handshake, HandshakeError, HandshakeState, Step};
 use super::peer::{Direction, Peer, SendError};
 use super::pings::Pings;
 use super::server::Request;
 use super::shared::Shared;
-use super::{PeerRates, RECEIVE_BUDGET, server, writer};
+use super::{RECEIVE_BUDGET, server, writer};
 use crate::relay::RelayEvent;
 use crate::stage::EngineEvent;
 use crate::sync::Event;
@@ -61,9 +62,11 @@ pub(super) async fn run(stream: TcpStream, peer: Arc<Peer>, shared: Arc<Shared>)
     let (requests, request_queue) = mpsc::channel(server::REQUEST_QUEUE);
     peer.set_server(requests.clone());
     let writer = tokio::spawn(writer::write_loop(write, Arc::clone(&peer), Arc::clone(&shared)));
-    let server = tokio::spawn(server::serve(Arc::clone(&peer), Arc::clone(&shared), request_queue));
+    let allowance = shared.allowance(peer.host());
+    let serving = server::serve(Arc::clone(&peer), Arc::clone(&shared), allowance.clone(), request_queue);
+    let server = tokio::spawn(serving);
 
-    let mut connection = Connection::new(peer, shared, requests);
+    let mut connection = Connection::new(peer, shared, allowance, requests);
     let ended = connection.read_loop(read).await.err().unwrap_or(Ended::Local);
     if connection.told {
         connection.tell(Event::PeerDisconnected { peer: connection.peer.id });
@@ -90,7 +93,8 @@ pub(super) struct Connection {
     /// Bytes that this peer may have waiting at the engine.
     pub(super) budget: Arc<Semaphore>,
     pub(super) pings: Pings,
-    pub(super) rates: PeerRates,
+    /// What its host may do, shared with the host's other connections.
+    pub(super) allowance: SharedAllowance,
     /// The engine knows of it.
     pub(super) told: bool,
     /// Its `getaddr` has been answered.
@@ -98,7 +102,12 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    fn new(peer: Arc<Peer>, shared: Arc<Shared>, requests: mpsc::Sender<Request>) -> Self {
+    fn new(
+        peer: Arc<Peer>,
+        shared: Arc<Shared>,
+        allowance: SharedAllowance,
+        requests: mpsc::Sender<Request>,
+    ) -> Self {
         let (handshake, first_step) = Handshake::new(peer.direction, Arc::clone(&shared.params));
         Self {
             peer,
@@ -110,7 +119,7 @@ impl Connection {
             requests,
             budget: Arc::new(Semaphore::new(RECEIVE_BUDGET)),
             pings: Pings::default(),
-            rates: PeerRates::default(),
+            allowance,
             told: false,
             addresses_told: false,
         }

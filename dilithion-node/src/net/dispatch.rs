@@ -29,7 +29,8 @@ impl Connection {
             return Ok(());
         }
         let answers = self.peer.was_asked_for(&raw.command);
-        match self.rates.on_message(&raw.command, raw.payload.len(), answers, now) {
+        let verdict = self.allowance.lock().rates.on_message(&raw.command, raw.payload.len(), answers, now);
+        match verdict {
             Verdict::Pass => {}
             Verdict::Wait(time) => tokio::time::sleep(time).await,
             Verdict::Score(misbehaviour) => self.punish(misbehaviour)?,
@@ -89,7 +90,7 @@ impl Connection {
             }
             Message::Inv(items) => {
                 self.punish_unknown_kinds(&items)?;
-                if !self.rates.on_inv_items(items.len(), self.shared.clock.now().mono) {
+                if !self.allowance.lock().rates.on_inv_items(items.len(), self.shared.clock.now().mono) {
                     return self.punish(Misbehaviour::InvRate);
                 }
                 self.on_inventory(&items, raw.payload.len()).await?;
@@ -141,7 +142,7 @@ impl Connection {
     /// The book takes in so many addresses of one peer, and no more.
     fn on_addresses(&mut self, addresses: &[TimedAddress]) {
         let now = self.shared.clock.now();
-        let taken = self.rates.on_addresses(addresses.len(), now.mono);
+        let taken = self.allowance.lock().rates.on_addresses(addresses.len(), now.mono);
         let (told, source) = (addresses.get(..taken).unwrap_or(addresses), self.peer.host());
         let added = self.shared.book.add(told, source, now.unix);
         tracing::debug!("[P2P] Peer {} told {} addresses, {added} are new", self.peer.id, addresses.len());

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::address_book::{ADDRESS_FILE, AddressBook};
+use super::allowances::Allowances;
 use super::bans::{BAN_FILE, Spared};
 use super::connection::{self, Ended};
 use super::peer::{Peer, SendError};
@@ -75,6 +76,7 @@ impl ConnectionManager {
         let book = AddressBook::load(file(ADDRESS_FILE), config.loopback_as_remote);
         let peers = Arc::new(Peers::default());
         let pool_search = Arc::new(Semaphore::new(1));
+        let allowances = Mutex::new(Allowances::new(config.upload));
         let shared = Shared {
             params,
             config,
@@ -84,6 +86,7 @@ impl ConnectionManager {
             peers,
             bans,
             book,
+            allowances,
             pool_search,
             tip_height,
             events,

@@ -15,6 +15,7 @@ macro_rules! chatter {
 
 mod address_book;
 mod addresses;
+mod allowances;
 mod asked;
 mod ban_list;
 mod bans;
@@ -25,6 +26,7 @@ mod dialer;
 mod dispatch;
 mod eviction;
 mod handshake;
+mod height_ranges;
 mod host;
 mod inbound;
 mod manager;
@@ -64,7 +66,7 @@ pub use rates::{PeerRates, Verdict};
 pub use router::{Lane, lane_of};
 pub use score::{ScoreKeeper, Scored};
 pub use send_queue::SendQueue;
-pub use serve_limits::ServeLimits;
+pub use serve_limits::{ServeLimits, UploadLimits};
 pub use slots::{Admission, Refusal, SlotLimits};
 pub use token_bucket::TokenBucket;
 

@@ -63,7 +63,7 @@ pub enum Verdict {
     Drop(Option<Misbehaviour>),
 }
 
-/// The limits of one connection and how far each is used up.
+/// The limits of one host and how far each is used up.
 #[derive(Clone, Debug)]
 pub struct PeerRates {
     inv: TokenBucket,
@@ -99,6 +99,21 @@ impl Default for PeerRates {
 }
 
 impl PeerRates {
+    /// Another connection of its host begins. What a C++ node says once after each handshake is never too much: its own
+    /// address. How many addresses are taken in does not change with it.
+    pub fn on_connection(&mut self) {
+        self.addr.fill_to(1.0);
+    }
+
+    /// Whether nothing is used up.
+    pub(super) fn is_fresh(&self, now: Duration) -> bool {
+        let Self { inv, inv_items, getdata, headers, addr, addresses, blocks, .. } = self;
+        let Self { compact_blocks, getheaders, others, bytes, .. } = self;
+        let counted = [inv, inv_items, getdata, headers, addr, addresses, blocks];
+        let rest = [compact_blocks, getheaders, others, bytes];
+        counted.into_iter().chain(rest).all(|bucket| bucket.is_full(now))
+    }
+
     /// Decides about a message with so many bytes of payload; `answers` says whether it answers one of ours.
     pub fn on_message(&mut self, command: &Command, bytes: usize, answers: bool, now: Duration) -> Verdict {
         if answers {
@@ -194,6 +209,19 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(rates.on_message(&Command::TX, 2 << 20, false, NOW), Verdict::Wait(second));
         assert_eq!(rates.on_message(&Command::PING, 8, false, NOW + 2 * second), Verdict::Pass);
+    }
+
+    #[test]
+    fn a_reconnection_may_tell_its_address_and_gains_nothing_else() {
+        let mut rates = PeerRates::default();
+        assert!(rates.is_fresh(NOW));
+        assert_eq!(rates.on_addresses(2000, NOW), 1000);
+        for _ in 0..100 {
+            rates.on_connection();
+            assert_eq!(rates.on_message(&Command::ADDR, 31, false, NOW), Verdict::Pass);
+            assert_eq!(rates.on_addresses(1, NOW), 0);
+        }
+        assert!(!rates.is_fresh(NOW + Duration::from_secs(9999)) && rates.is_fresh(NOW * 110));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use dilithion_wire::{
 use tokio::sync::mpsc;
 
 use super::ServeLimits;
+use super::allowances::SharedAllowance;
 use super::peer::{Peer, SendError};
 use super::shared::Shared;
 
@@ -38,8 +39,13 @@ pub(super) enum Request {
 }
 
 /// Answers requests in order; unknown items are passed over, as the C++ nodes do.
-pub(super) async fn serve(peer: Arc<Peer>, shared: Arc<Shared>, mut requests: mpsc::Receiver<Request>) {
-    let mut server = Server { peer, shared, limits: ServeLimits::default(), next_mempool: Duration::ZERO };
+pub(super) async fn serve(
+    peer: Arc<Peer>,
+    shared: Arc<Shared>,
+    allowance: SharedAllowance,
+    mut requests: mpsc::Receiver<Request>,
+) {
+    let mut server = Server { peer, shared, allowance, next_mempool: Duration::ZERO };
     while let Some(request) = requests.recv().await {
         server.peer.note_serving(true);
         let served = match request {
@@ -59,12 +65,12 @@ pub(super) async fn serve(peer: Arc<Peer>, shared: Arc<Shared>, mut requests: mp
 struct Server {
     peer: Arc<Peer>,
     shared: Arc<Shared>,
-    limits: ServeLimits,
+    allowance: SharedAllowance,
     next_mempool: Duration,
 }
 
 impl Server {
-    async fn send_items(&mut self, items: Vec<Inventory>) -> Result<(), SendError> {
+    async fn send_items(&self, items: Vec<Inventory>) -> Result<(), SendError> {
         for item in items {
             match item.kind {
                 InventoryKind::Block => self.send_block(item.hash).await?,
@@ -75,26 +81,35 @@ impl Server {
         Ok(())
     }
 
-    async fn send_block(&mut self, hash: Hash256) -> Result<(), SendError> {
-        let find = move |reader: &ChainReader| reader.block_payload(&BlockHash::from(hash));
-        let Some(payload) = self.look_up(hash, find).await? else { return Ok(()) };
-        self.send(hash, RawMessage { command: Command::BLOCK, payload }).await
+    async fn send_block(&self, hash: Hash256) -> Result<(), SendError> {
+        let hash = BlockHash::from(hash);
+        let find = move |reader: &ChainReader| {
+            let Some(payload) = reader.block_payload(&hash)? else { return Ok(None) };
+            Ok(reader.header(&hash)?.map(|stored| (stored.height, payload)))
+        };
+        let Some((height, payload)) = self.look_up(find).await? else { return Ok(()) };
+        self.wait_for_turn(|limits, now| limits.on_block(height, payload.len(), now)).await;
+        self.peer.send_bulk(RawMessage { command: Command::BLOCK, payload }).await
     }
 
     /// Whoever asks by its id gets a pending transaction, announced to him or not; those of blocks are not looked for.
-    async fn send_transaction(&mut self, hash: Hash256) -> Result<(), SendError> {
+    async fn send_transaction(&self, hash: Hash256) -> Result<(), SendError> {
         let find = move |reader: &ChainReader| reader.pending(&Txid::from(hash));
-        let Some(pending) = self.look_up(hash, find).await? else { return Ok(()) };
-        self.send(hash, Message::Tx(pending.transaction).to_raw()).await
+        let Some(pending) = self.look_up(find).await? else { return Ok(()) };
+        let raw = Message::Tx(pending.transaction).to_raw();
+        self.wait_for_turn(|limits, now| limits.on_transaction(raw.payload.len(), now)).await;
+        self.peer.send_bulk(raw).await
     }
 
-    async fn send_block_transactions(&mut self, request: GetBlockTxn) -> Result<(), SendError> {
+    async fn send_block_transactions(&self, request: GetBlockTxn) -> Result<(), SendError> {
         let hash = request.block;
-        let find = move |reader: &ChainReader| reader.block(&hash);
-        let Some(block) = self.look_up(hash.into(), find).await? else { return Ok(()) };
+        let find = move |reader: &ChainReader| {
+            let Some(block) = reader.block(&hash)? else { return Ok(None) };
+            Ok(reader.header(&hash)?.map(|stored| (stored.height, block)))
+        };
+        let Some((height, block)) = self.look_up(find).await? else { return Ok(()) };
         // Whatever the answer, reading the block is what it costs us.
-        let bytes = block.blob_len();
-        self.limits.on_served(hash.into(), bytes, self.shared.clock.now().mono);
+        self.wait_for_turn(|limits, now| limits.on_block(height, block.blob_len(), now)).await;
         match BlockTxn::answer(&block, &request) {
             Ok(answer) => self.peer.send_bulk(Message::BlockTxn(answer).to_raw()).await,
             Err(error) => {
@@ -103,6 +118,17 @@ impl Server {
                 self.shared.punish(&self.peer, misbehaviour);
                 Ok(())
             }
+        }
+    }
+
+    /// Counts what is about to be sent, and waits as long as its limit says: requests behind it wait as well, and in the end
+    /// the peer's socket.
+    async fn wait_for_turn(&self, count: impl FnOnce(&mut ServeLimits, Duration) -> Duration) {
+        let now = self.shared.clock.now().mono;
+        let wait = count(&mut self.allowance.lock().serving, now);
+        if !wait.is_zero() {
+            tracing::debug!("[P2P] Peer {} is served in {} ms", self.peer.id, wait.as_millis());
+            tokio::time::sleep(wait).await;
         }
     }
 
@@ -139,19 +165,18 @@ impl Server {
         Ok(())
     }
 
-    /// Looks for something in the store, if its limits allow.
+    /// Looks for something in the store, unless too much was looked for in vain.
     async fn look_up<T: Send + 'static>(
-        &mut self,
-        hash: Hash256,
+        &self,
         find: impl FnOnce(&ChainReader) -> Result<Option<T>, StoreError> + Send + 'static,
     ) -> Result<Option<T>, SendError> {
         let now = self.shared.clock.now().mono;
-        if !self.limits.may_look(&hash, now) {
+        if !self.allowance.lock().serving.may_look(now) {
             return Ok(None);
         }
         let found = self.read(find).await?.flatten();
         if found.is_none() {
-            self.limits.on_unknown(now);
+            self.allowance.lock().serving.on_unknown(now);
         }
         Ok(found)
     }
@@ -174,10 +199,5 @@ impl Server {
             // The runtime is shutting down.
             Err(_) => Err(SendError::Closed),
         }
-    }
-
-    async fn send(&mut self, hash: Hash256, raw: RawMessage) -> Result<(), SendError> {
-        self.limits.on_served(hash, raw.payload.len(), self.shared.clock.now().mono);
-        self.peer.send_bulk(raw).await
     }
 }

@@ -1,15 +1,16 @@
 //! What every connection can reach.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dilithion_chain::ChainReader;
 use dilithion_wire::{BAN_SCORE, ChainParams, Height, Misbehaviour, Services};
 use tokio::sync::Semaphore;
 
 use super::address_book::AddressBook;
+use super::allowances::{Allowances, SharedAllowance};
 use super::peer::Peer;
-use super::{Bans, NetConfig, Peers};
+use super::{Bans, Host, NetConfig, Peers};
 use crate::clock::Clock;
 use crate::event::{Events, NodeEvent};
 use crate::random::random_u64;
@@ -25,6 +26,7 @@ pub(super) struct Shared {
     pub(super) peers: Arc<Peers>,
     pub(super) bans: Bans,
     pub(super) book: AddressBook,
+    pub(super) allowances: Mutex<Allowances>,
     /// One connection at a time searches the pending pool.
     pub(super) pool_search: Arc<Semaphore>,
     pub(super) tip_height: Arc<AtomicU32>,
@@ -34,6 +36,14 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn tip_height(&self) -> Height {
         Height(self.tip_height.load(Ordering::Relaxed))
+    }
+
+    /// What a host may do, for a connection that begins. Connections from this machine, where all share one address, have
+    /// one each.
+    pub(super) fn allowance(&self, host: Host) -> SharedAllowance {
+        let now = self.clock.now().mono;
+        let mut allowances = self.allowances.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.bans.is_local(host) { allowances.alone() } else { allowances.of(host, now) }
     }
 
     /// What we offer: all blocks, or the last ones, if others were pruned. A store that cannot be read offers nothing.

@@ -53,6 +53,19 @@ impl TokenBucket {
         taken
     }
 
+    /// Fills it up to `tokens`, if there are fewer.
+    pub fn fill_to(&mut self, tokens: f64) {
+        self.tokens = self.tokens.max(tokens);
+    }
+
+    /// Whether it holds all that it can.
+    #[must_use]
+    pub fn is_full(&self, now: Duration) -> bool {
+        let mut filled = *self;
+        filled.fill(now);
+        filled.tokens >= self.capacity
+    }
+
     /// Puts tokens in, above the capacity as well.
     pub fn put(&mut self, tokens: f64) {
         self.tokens += tokens;
@@ -74,8 +87,12 @@ mod tests {
         assert!(!bucket.take(1.0, SECOND));
         assert!(bucket.take(1.0, SECOND * 3 / 2) && !bucket.take(1.0, SECOND * 3 / 2));
         assert!(!bucket.take(4.0, SECOND * 100), "never more than it holds");
+        assert!(bucket.is_full(SECOND * 100));
         bucket.put(10.0);
         assert_eq!(bucket.take_some(20, SECOND * 100), 13);
+        assert!(!bucket.is_full(SECOND * 101) && bucket.is_full(SECOND * 102));
+        bucket.fill_to(2.0);
+        assert_eq!(bucket.take_some(20, SECOND * 100), 2);
     }
 
     #[test]

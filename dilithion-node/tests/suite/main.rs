@@ -28,6 +28,7 @@ mod relay;
 mod reorg;
 mod seeds;
 mod serving;
+mod serving_limits;
 mod slots;
 mod soak;
 mod wallet;
