@@ -7,7 +7,7 @@ use dilithion_wire::{FrameError, Height, MAX_COMMAND_BYTES, Message, MessageCode
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_stream::StreamExt;
 use tokio_util::codec::FramedRead;
@@ -16,9 +16,10 @@ use super::allowances::SharedAllowance;
 use super::handshake::{Handshake, HandshakeError, HandshakeState, Step};
 use super::peer::{Direction, Peer, SendError};
 use super::pings::Pings;
+use super::receive_budget::ReceiveBudget;
 use super::server::Request;
 use super::shared::Shared;
-use super::{RECEIVE_BUDGET, server, writer};
+use super::{server, writer};
 use crate::relay::RelayEvent;
 use crate::stage::EngineEvent;
 use crate::sync::Event;
@@ -91,7 +92,7 @@ pub(super) struct Connection {
     pub(super) wants_transactions: bool,
     pub(super) requests: mpsc::Sender<Request>,
     /// Bytes that this peer may have waiting at the engine.
-    pub(super) budget: Arc<Semaphore>,
+    pub(super) budget: ReceiveBudget,
     pub(super) pings: Pings,
     /// What its host may do, shared with the host's other connections.
     pub(super) allowance: SharedAllowance,
@@ -110,6 +111,7 @@ impl Connection {
     ) -> Self {
         let (handshake, first_step) = Handshake::new(peer.direction, Arc::clone(&shared.params));
         Self {
+            budget: ReceiveBudget::new(shared.receive_budget.clone()),
             peer,
             shared,
             handshake,
@@ -117,7 +119,6 @@ impl Connection {
             start_height: Height::GENESIS,
             wants_transactions: true,
             requests,
-            budget: Arc::new(Semaphore::new(RECEIVE_BUDGET)),
             pings: Pings::default(),
             allowance,
             told: false,
@@ -200,12 +201,10 @@ impl Connection {
         }
     }
 
-    /// Passes an event on, waiting while too many bytes of this peer are on their way already.
+    /// Passes an event on, waiting while too many bytes are on their way already.
     pub(super) async fn forward(&self, event: impl Into<EngineEvent>, bytes: usize) -> Result<(), Ended> {
-        let permits = u32::try_from(bytes.min(RECEIVE_BUDGET)).unwrap_or(u32::MAX);
-        let budget = Arc::clone(&self.budget);
-        let permit = budget.acquire_many_owned(permits).await.map_err(|_| Ended::Local)?;
-        self.shared.engine.send(event, Some(permit));
+        let waiting = self.budget.take(bytes).await.map_err(|_| Ended::Local)?;
+        self.shared.engine.send(event, Some(waiting));
         Ok(())
     }
 

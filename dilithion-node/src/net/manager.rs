@@ -19,6 +19,7 @@ use super::allowances::Allowances;
 use super::bans::{BAN_FILE, Spared};
 use super::connection::{self, Ended};
 use super::peer::{Peer, SendError};
+use super::receive_budget::SharedReceiveBudget;
 use super::shared::Shared;
 use super::{Ban, Bans, Dialer, Host, MAX_OUTBOUND_CONNECTIONS, NetConfig, Peers, Purpose};
 use crate::clock::Clock;
@@ -87,6 +88,7 @@ impl ConnectionManager {
             bans,
             book,
             allowances,
+            receive_budget: SharedReceiveBudget::default(),
             pool_search,
             tip_height,
             events,

@@ -36,6 +36,7 @@ mod peer_info;
 mod peers;
 mod pings;
 mod rates;
+mod receive_budget;
 mod router;
 mod saved;
 mod score;
@@ -63,6 +64,7 @@ pub use peer::{Direction, Peer, PeerSnapshot, Purpose, SendError};
 pub use peer_info::{PeerInfo, PeerVersion};
 pub use peers::Peers;
 pub use rates::{PeerRates, Verdict};
+pub(crate) use receive_budget::WaitingBytes;
 pub use router::{Lane, lane_of};
 pub use score::{ScoreKeeper, Scored};
 pub use send_queue::SendQueue;
@@ -110,5 +112,10 @@ pub const SCORE_DECAY_INTERVAL: Duration = Duration::from_secs(15);
 pub const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 /// Bytes of one peer's messages that may wait for the engine; beyond it, its socket is not read.
 pub const RECEIVE_BUDGET: usize = 8 << 20;
+/// Bytes of one peer's messages that may wait for the engine whatever other peers have waiting there: the longest messages
+/// that peers announce blocks with, 2000 headers (spec: wire §2).
+pub const OWN_RECEIVE_BUDGET: usize = 256 << 10;
+/// Bytes of all peers' messages that may wait for the engine beyond that; then those that want more are not read.
+pub const SHARED_RECEIVE_BUDGET: usize = 256 << 20;
 /// Bytes that may wait to be sent to one peer outside block serving; beyond it, the peer is disconnected.
 pub const MAX_SEND_QUEUE: usize = 8 << 20;

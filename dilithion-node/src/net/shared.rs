@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use super::address_book::AddressBook;
 use super::allowances::{Allowances, SharedAllowance};
 use super::peer::Peer;
+use super::receive_budget::SharedReceiveBudget;
 use super::{Bans, Host, NetConfig, Peers};
 use crate::clock::Clock;
 use crate::event::{Events, NodeEvent};
@@ -27,6 +28,7 @@ pub(super) struct Shared {
     pub(super) bans: Bans,
     pub(super) book: AddressBook,
     pub(super) allowances: Mutex<Allowances>,
+    pub(super) receive_budget: SharedReceiveBudget,
     /// One connection at a time searches the pending pool.
     pub(super) pool_search: Arc<Semaphore>,
     pub(super) tip_height: Arc<AtomicU32>,

@@ -5,10 +5,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dilithion_wire::PeerId;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::Submission;
 use super::round_robin::RoundRobin;
+use crate::net::WaitingBytes;
 use crate::relay::RelayEvent;
 use crate::sync::Event;
 
@@ -81,7 +81,7 @@ impl EngineEvent {
 pub(super) struct Input {
     pub(super) event: EngineEvent,
     /// Returned to the sending peer's budget when the event has been handled.
-    pub(super) budget: Option<OwnedSemaphorePermit>,
+    pub(super) budget: Option<WaitingBytes>,
 }
 
 /// What waits for the engine.
@@ -140,7 +140,7 @@ impl EngineHandle {
 
     /// Queues an event; `budget` is released once it has been handled. Waits for nothing but a short lock. After shutdown it
     /// does nothing.
-    pub(crate) fn send(&self, event: impl Into<EngineEvent>, budget: Option<OwnedSemaphorePermit>) {
+    pub(crate) fn send(&self, event: impl Into<EngineEvent>, budget: Option<WaitingBytes>) {
         let event = event.into();
         let (peer, input) = (event.peer(), Input { event, budget });
         let mut waiting = self.0.lock();
