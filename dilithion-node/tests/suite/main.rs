@@ -31,5 +31,7 @@ mod serving;
 mod serving_limits;
 mod slots;
 mod soak;
+mod soak_cycles;
+mod soak_idle;
 mod wallet;
 mod wire_peer;
