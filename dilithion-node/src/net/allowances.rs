@@ -109,7 +109,11 @@ mod tests {
     use crate::net::Verdict;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const MANY: u32 = 2 * MAX_HOSTS as u32;
+
+    /// More than there is room for.
+    fn many() -> u32 {
+        u32::try_from(2 * MAX_HOSTS).unwrap()
+    }
 
     fn allowances() -> Allowances {
         Allowances::new(UploadLimits::default())
@@ -156,7 +160,7 @@ mod tests {
     fn hosts_that_did_nothing_are_forgotten_first() {
         let mut allowances = allowances();
         flood(&allowances.of(host(0), SECOND), SECOND);
-        for number in 1..MANY {
+        for number in 1..many() {
             allowances.of(host(number), SECOND);
         }
         assert!(allowances.hosts.len() <= MAX_HOSTS);
@@ -168,13 +172,13 @@ mod tests {
         let mut allowances = allowances();
         let held = allowances.of(host(0), Duration::ZERO);
         flood(&held, SECOND);
-        for number in 1..MANY {
+        for number in 1..many() {
             let allowance = allowances.of(host(number), SECOND + Duration::from_nanos(number.into()));
             flood(&allowance, SECOND);
         }
         assert!(allowances.hosts.len() <= MAX_HOSTS);
         let known = |number| allowances.hosts.contains_key(&host(number));
-        assert!(known(0) && !known(1) && known(MANY - 1));
+        assert!(known(0) && !known(1) && known(many() - 1));
     }
 
     quickcheck! {
