@@ -40,7 +40,7 @@ impl Default for UploadLimits {
 ///
 /// Each block is free once a day, so that a sync costs nothing. Whoever asks for a block again may have lost it, and is not
 /// blamed as M nodes would (spec: wire §4); but it waits longer the more of them it wants. What was served is remembered by
-/// height, as ranges, in two kilobytes at most: a block of another branch counts as the one at its height.
+/// height, as ranges, in three kilobytes at most: a block of another branch counts as the one at its height.
 ///
 /// Requests for what we do not have cost a look into the store and bring nothing: only so many are followed.
 #[derive(Clone, Debug)]

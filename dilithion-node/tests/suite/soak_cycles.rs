@@ -28,7 +28,6 @@ fn resident_kib(pid: u32) -> u64 {
 
 #[test]
 #[ignore = "a measurement: see the module"]
-#[expect(clippy::print_stdout, reason = "figures are what it is for")]
 fn connections_that_come_and_go_leave_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     import_recorded(dir.path());

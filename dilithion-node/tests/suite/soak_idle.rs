@@ -7,15 +7,15 @@
 //! Where `strace` is installed, system calls are counted as well, afterwards and for as long.
 
 use std::process::Command;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dilithion_wire::Message;
+use dilithion_wire::{ChainParams, Message};
 use tokio::net::TcpStream;
 
 use crate::process::{RECORDED_HEIGHT, RunningNode, free_address, import_recorded, testdata};
 use crate::wire_peer::{RawPeer, version};
-use dilithion_wire::ChainParams;
 
 /// Peers that have what the node has.
 const PEERS: usize = 8;
@@ -71,7 +71,6 @@ async fn content(mut peer: RawPeer) {
 
 #[test]
 #[ignore = "takes minutes, and wants a quiet machine: see the module"]
-#[expect(clippy::print_stdout, reason = "figures are what it is for")]
 fn a_node_with_nothing_to_do_takes_next_to_nothing() {
     let seconds = std::env::var("IDLE_SECONDS").map_or(SECONDS, |seconds| seconds.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
@@ -83,7 +82,7 @@ fn a_node_with_nothing_to_do_takes_next_to_nothing() {
     let log = thread::spawn(move || node.finish());
 
     let params = std::fs::read_to_string(testdata("private.toml")).unwrap();
-    let params = std::sync::Arc::new(ChainParams::from_toml(&params).unwrap());
+    let params = Arc::new(ChainParams::from_toml(&params).unwrap());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let peers: Vec<_> = (0..PEERS)
         .map(|_| {
