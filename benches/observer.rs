@@ -23,6 +23,15 @@ use dilithion_wire::{BlockHash, Height};
 const CYCLES: u32 = 100;
 const RECORDS: usize = 1_000_000;
 const TS: &str = "2026-02-20T07:45:38.307Z";
+const CLEAN: [&str; 3] = [
+    "2026-02-20T07:45:38.307Z  INFO [P2P] New peer connected: 127.0.0.1:18444 (inbound, peer 17)",
+    "2026-02-20T07:45:38.412Z  INFO [IBD] State: HEADERS_SYNC → BLOCKS_DOWNLOAD",
+    "2026-02-20T07:45:40.310Z DEBUG block 4711 (00002c1ca3bbbd9c7dd7b0903873b36724e1ee31c53f70ab7c81123228d9edb4) connected",
+];
+const DIRTY: [&str; 2] = [
+    "2026-02-20T07:45:41.000Z  WARN hook: Authorization: Bearer abcdefghijklmnopqrst-123, password: hunter2",
+    "2026-02-20T07:45:41.001Z  WARN \u{1b}[31mhook\u{1b}[0m: http://user:word@127.0.0.1:8332/ token=abcdefghijklmnopqrst01",
+];
 /// The path of a sync of a node that was in sync.
 const PATH: [IbdState; 6] = [
     IbdState::Complete,
@@ -96,9 +105,20 @@ fn journal(criterion: &mut Criterion) {
     });
 }
 
+/// A mebibyte of these lines.
+fn log_of(lines: &[&str]) -> String {
+    let block = lines.join("\n") + "\n";
+    block.repeat((1 << 20) / block.len())
+}
+
+/// As a node logs. Requirement M3: 10 ms for a mebibyte of anything.
 fn redaction(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("redact");
     group.throughput(Throughput::Bytes(1 << 20));
+    for (name, lines) in [("log, clean", CLEAN.to_vec()), ("log, dirty", [&CLEAN[..], &DIRTY].concat())] {
+        let text = log_of(&lines);
+        group.bench_function(name, |bencher| bencher.iter(|| black_box(redact(&text).len())));
+    }
     for piece in ["plain text, ", "Bearer ", "http://a:b", "mnemonic: a b c ", "-----BEGIN PRIVATE KEY-----!"]
     {
         let text = piece.repeat((1 << 20) / piece.len());

@@ -99,8 +99,11 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        // A number that stays behind misleads nobody: what counts is the lock, and that goes with the file.
+        // A number that stays behind misleads nobody: what counts is the lock.
         let _ = self.file.set_len(0);
+        // Closing the file is not enough: a child that another thread has forked, a hook, holds it as well, until it runs its
+        // own program. If this fails, closing does it a moment later.
+        let _ = self.file.unlock();
     }
 }
 
@@ -178,6 +181,13 @@ mod tests {
         drop(first);
         assert_eq!(std::fs::read(folder.path().join(PID_FILE)).unwrap(), b"");
         PidFile::acquire(folder.path()).unwrap();
+
+        // A forked child holds the same open file for a moment.
+        let held = PidFile::acquire(folder.path()).unwrap();
+        let childs = held.file.try_clone().unwrap();
+        drop(held);
+        PidFile::acquire(folder.path()).unwrap();
+        drop(childs);
         let missing = folder.path().join("none");
         assert!(matches!(PidFile::acquire(&missing), Err(DaemonError::File { .. })));
     }

@@ -9,7 +9,7 @@
 //! | [`relay`] | relay of transactions: events in, actions out, no IO |
 //! | [`stage`] | the engine thread that drives the coordinator, and the validator thread that owns the store |
 //! | [`producer`] | makes blocks on private networks: by a schedule, or when asked to |
-//! | [`node`] | puts these together: [`Node::start`] |
+//! | [`node`] | puts these together: [`Node::builder`], [`Node::start`] |
 //! | [`event`] | what happens in a node, and who is told |
 //! | [`http`] | the node over HTTP: JSON, JSON-RPC, figures, a page |
 //! | [`mod@import`], [`records`] | files of block records |
@@ -57,4 +57,4 @@ pub mod status_file;
 pub mod sync;
 pub mod usage;
 
-pub use node::{Node, NodeConfig, NodeError, NodeHandle};
+pub use node::{Node, NodeBuilder, NodeConfig, NodeError, NodeHandle};

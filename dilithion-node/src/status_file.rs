@@ -48,7 +48,7 @@ pub struct Snapshot {
     pub current_round: u64,
     /// The state of the sync in lower case; `interrupted` after a stop.
     pub current_stage: String,
-    /// `full`, or how else the node works.
+    /// `full`, or `headers` if no blocks are fetched.
     pub mode: String,
     /// Height of the connected chain.
     pub chain_height: u32,

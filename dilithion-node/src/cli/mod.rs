@@ -4,18 +4,24 @@
 
 mod args;
 mod bench;
+mod bench_args;
 mod bench_ibd;
+mod chain_args;
 mod chain_files;
 mod check_chain;
 mod demo;
+mod http_args;
 mod inspect;
 mod journal;
 mod logging;
 mod ops_args;
+mod packaging;
 mod produce_args;
 mod progress;
 mod query;
+mod query_args;
 mod run;
+mod run_args;
 mod settings;
 mod sim;
 mod submit;
@@ -24,12 +30,15 @@ mod term;
 
 use std::process::ExitCode;
 
-pub use args::{
-    AtHeight, BenchWhat, ChainArgs, Cli, Command, HttpArgs, InspectWhat, Network, QueryWhat, RunArgs, SimArgs,
-};
+pub use args::{Cli, Command};
+pub use bench_args::{BenchWhat, SimArgs};
 pub use bench_ibd::{IbdArgs, IbdMode};
+pub use chain_args::{ChainArgs, Network};
+pub use http_args::HttpArgs;
 pub use ops_args::{ConfigArgs, JournalArgs, JournalWhat, OpsArgs};
 pub use produce_args::ProduceArgs;
+pub use query_args::{AtHeight, InspectWhat, QueryWhat};
+pub use run_args::RunArgs;
 pub use submit::SubmitArgs;
 
 use self::run::NodeFailed;
@@ -89,5 +98,10 @@ fn dispatch(cli: Cli, settings: &settings::Settings) -> anyhow::Result<()> {
         Command::Bench { what } => bench::bench(&what),
         Command::Sim(args) => sim::sim(&args),
         Command::Demo => demo::demo(),
+        Command::Completions { shell } => {
+            packaging::completions(shell);
+            Ok(())
+        }
+        Command::Man { dir } => packaging::man(dir.as_deref()),
     }
 }

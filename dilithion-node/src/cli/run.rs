@@ -24,7 +24,7 @@ use crate::net::MAX_OUTBOUND_CONNECTIONS;
 use crate::node::{Node, NodeConfig, NodeError};
 use crate::observer::{Observer, ObserverConfig, default_run_id};
 use crate::stage::StatusReceiver;
-use crate::sync::IbdState;
+use crate::sync::{IbdState, SyncMode, SyncStatus};
 
 /// The log's name in the data directory, for a node in the background; as Bitcoin Core's.
 const LOG_FILE: &str = "debug.log";
@@ -108,6 +108,7 @@ fn observe(args: &RunArgs, config: &NodeConfig, limits: &Applied) -> anyhow::Res
     let run_id = args.ops.run_id.clone().or_else(|| std::env::var(RUN_VARIABLE).ok());
     let observed = ObserverConfig {
         checkpoints: config.params.checkpoints.iter().map(|checkpoint| checkpoint.height).collect(),
+        mode: config.mode,
         hooks: args.ops.hooks(),
         limits: limits.to_string(),
         ..ObserverConfig::new(&config.datadir, run_id.unwrap_or_else(|| default_run_id(&*clock)))
@@ -243,11 +244,15 @@ fn start_http(
     }
 }
 
-/// Completes when the chain has reached the height at which the node is to stop, if there is one.
+/// Completes when the chain, or what is proved of it, has reached the height at which the node is to stop, if there is one.
 async fn reached(mut status: StatusReceiver, stop_at: Option<Height>) -> Height {
     let Some(stop_at) = stop_at else { return std::future::pending().await };
-    match status.wait_for(|status| status.chain_height >= stop_at).await {
-        Ok(status) => status.chain_height,
+    let height = |status: &SyncStatus| match status.mode {
+        SyncMode::Full => status.chain_height,
+        SyncMode::Headers => status.ready_height,
+    };
+    match status.wait_for(|status| height(status) >= stop_at).await {
+        Ok(status) => height(&status),
         // The engine has ended: see `failed`.
         Err(_) => std::future::pending().await,
     }

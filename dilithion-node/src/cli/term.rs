@@ -10,6 +10,11 @@ pub(super) fn say(line: &str) {
     let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
+/// Writes a whole text to standard output as it is.
+pub(super) fn say_bytes(text: &[u8]) {
+    let _ = io::stdout().lock().write_all(text);
+}
+
 /// Writes a line to standard error.
 pub(super) fn complain(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");

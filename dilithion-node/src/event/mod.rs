@@ -41,10 +41,11 @@ pub enum NodeEvent {
         from: IbdState,
         /// After.
         to: IbdState,
-        /// Height of the connected chain.
+        /// Height of the connected chain; of the proved headers if a sync of headers alone ends with it.
         height: Height,
     },
-    /// The best chain known is connected, after a time in which it was not.
+    /// The best chain known is connected, after a time in which it was not; its headers are proved, in a node that fetches no
+    /// blocks.
     SyncComplete {
         /// The tip's height.
         height: Height,

@@ -87,7 +87,13 @@ impl Reporter {
                 }
                 Action::StateChanged { from, to } => {
                     let status = status.get_or_insert_with(|| coordinator.status(now));
-                    self.on_transition(*from, *to, coordinator.tip(), now);
+                    // A sync of headers ends with the last of them.
+                    let headers = coordinator.headers();
+                    let reached = match to {
+                        IbdState::Idle => (headers.best_height(), headers.best_hash()),
+                        _ => coordinator.tip(),
+                    };
+                    self.on_transition(*from, *to, reached, now);
                     if *to == IbdState::Error {
                         self.events.on(&NodeEvent::Error { reason: status.waiting_for.clone() });
                     }
@@ -100,10 +106,10 @@ impl Reporter {
         }
     }
 
-    fn on_transition(&mut self, from: IbdState, to: IbdState, tip: (Height, BlockHash), now: Duration) {
+    fn on_transition(&mut self, from: IbdState, to: IbdState, reached: (Height, BlockHash), now: Duration) {
         self.state = to;
-        self.events.on(&NodeEvent::StateTransition { from, to, height: tip.0 });
-        self.follow_episode(to, tip, now);
+        self.events.on(&NodeEvent::StateTransition { from, to, height: reached.0 });
+        self.follow_episode(to, reached, now);
     }
 
     fn on_connected(&mut self, blocks: Vec<(Height, BlockHash)>) {
@@ -120,12 +126,12 @@ impl Reporter {
         }
     }
 
-    /// A sync begins when the node leaves `IDLE` or `COMPLETE`, and ends with `COMPLETE`.
-    fn follow_episode(&mut self, to: IbdState, tip: (Height, BlockHash), now: Duration) {
-        if to != IbdState::Complete {
+    /// A sync begins when the node leaves `IDLE` or `COMPLETE`, and ends when it is back in one of them.
+    fn follow_episode(&mut self, to: IbdState, reached: (Height, BlockHash), now: Duration) {
+        if !matches!(to, IbdState::Idle | IbdState::Complete) {
             self.episode.get_or_insert(Episode { began: now, blocks: 0 });
         } else if let Some(Episode { began, blocks }) = self.episode.take() {
-            let (height, hash) = tip;
+            let (height, hash) = reached;
             let took = now.saturating_sub(began);
             self.events.on(&NodeEvent::SyncComplete { height, hash, blocks, took });
         }

@@ -12,7 +12,7 @@ use super::rates::Verdict;
 use super::router::{Lane, lane_of};
 use super::server::Request;
 use crate::relay::{MAX_OFFERS_PER_PEER, RelayEvent};
-use crate::sync::Event;
+use crate::sync::{Event, SyncMode};
 
 /// What is listened to before the handshake is complete; the rest is ignored. Pings are answered at any time, as the C++
 /// nodes do (spec: wire §2).
@@ -190,6 +190,8 @@ impl Connection {
                     now.unix,
                 );
                 version.services = self.shared.services();
+                // Transactions cannot be checked without blocks.
+                version.relay = self.shared.mode == SyncMode::Full;
                 if let Err(error) = self.peer.send(&Message::Version(version)) {
                     tracing::warn!("[P2P] Failed to send version to peer {peer}");
                     return Err(error.into());

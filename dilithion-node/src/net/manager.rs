@@ -26,11 +26,14 @@ use crate::clock::Clock;
 use crate::event::Events;
 use crate::random::random_u64;
 use crate::stage::EngineHandle;
+use crate::sync::SyncMode;
 
 /// What a manager is made from.
 pub(crate) struct NetParts {
     pub(crate) params: Arc<ChainParams>,
     pub(crate) config: NetConfig,
+    /// Whether there will be blocks and transactions to offer.
+    pub(crate) mode: SyncMode,
     /// Where bans and addresses are kept.
     pub(crate) datadir: Option<PathBuf>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -65,7 +68,8 @@ impl ConnectionManager {
     /// A manager without connections; reads the bans of earlier runs.
     #[must_use]
     pub(crate) fn new(parts: NetParts) -> Self {
-        let NetParts { params, config, datadir, clock, engine, store, tip_height, dialer, events } = parts;
+        let NetParts { params, config, mode, datadir, clock, engine, store, tip_height, dialer, events } =
+            parts;
         let seeds = params.seeds.iter().filter_map(|seed| seed.parse::<SocketAddr>().ok());
         let known = config.peers.iter().copied().chain(seeds);
         let spared = Spared {
@@ -81,6 +85,7 @@ impl ConnectionManager {
         let shared = Shared {
             params,
             config,
+            mode,
             clock,
             engine,
             store,

@@ -16,11 +16,14 @@ use crate::clock::Clock;
 use crate::event::{Events, NodeEvent};
 use crate::random::random_u64;
 use crate::stage::EngineHandle;
+use crate::sync::SyncMode;
 
 /// What every connection can reach.
 pub(super) struct Shared {
     pub(super) params: Arc<ChainParams>,
     pub(super) config: NetConfig,
+    /// As the node was started.
+    pub(super) mode: SyncMode,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) engine: EngineHandle,
     pub(super) store: ChainReader,
@@ -48,8 +51,12 @@ impl Shared {
         if self.bans.is_local(host) { allowances.alone() } else { allowances.of(host, now) }
     }
 
-    /// What we offer: all blocks, or the last ones, if others were pruned. A store that cannot be read offers nothing.
+    /// What we offer: all blocks, or the last ones, if others were pruned. A node that fetches headers only offers nothing, nor
+    /// does a store that cannot be read.
     pub(super) fn services(&self) -> Services {
+        if self.mode == SyncMode::Headers {
+            return Services::NONE;
+        }
         match self.store.lowest_body() {
             Ok(Height::GENESIS) => Services::NETWORK,
             Ok(_) => Services::NETWORK_LIMITED,

@@ -12,9 +12,11 @@ use dilithion_wire::{BlockHash, ChainParams, Height};
 use thiserror::Error;
 
 use crate::event::{Events, NoEvents};
+use crate::http::{HttpConfig, HttpError};
 use crate::net::{Dialer, NetConfig, TcpDialer};
 use crate::producer::{ProducerConfig, Refusal};
 use crate::relay::RelayConfig;
+use crate::sync::SyncMode;
 
 /// Lowers the priority of hash threads below that of network threads, so that a ping is answered at once even when
 /// every core hashes. Ten steps give a network thread about nine times the weight; on an otherwise idle machine
@@ -35,6 +37,8 @@ pub struct NodeConfig {
     pub net: NetConfig,
     /// How fast transactions are announced.
     pub relay: RelayConfig,
+    /// Blocks, or their headers only.
+    pub mode: SyncMode,
     /// Light, fast, or chosen by backlog.
     pub pow: PowMode,
     /// Hash threads; `None` for one per core.
@@ -43,6 +47,8 @@ pub struct NodeConfig {
     pub stop_at: Option<Height>,
     /// Keep the bodies of so many blocks below the tip only; `None` for all.
     pub prune: Option<u32>,
+    /// Shows the node over HTTP; `None` for not at all.
+    pub http: Option<HttpConfig>,
     /// How blocks are made, on private networks.
     pub producer: ProducerConfig,
     /// Opens connections; replaced in tests.
@@ -62,10 +68,12 @@ impl NodeConfig {
             datadir: datadir.into(),
             net: NetConfig::default(),
             relay: RelayConfig::default(),
+            mode: SyncMode::default(),
             pow: PowMode::Light,
             threads: None,
             stop_at: None,
             prune: None,
+            http: None,
             producer: ProducerConfig::default(),
             dialer: Arc::new(TcpDialer),
             hasher: None,
@@ -86,6 +94,7 @@ impl std::fmt::Debug for NodeConfig {
             .field("network", &self.params.name)
             .field("datadir", &self.datadir)
             .field("net", &self.net)
+            .field("mode", &self.mode)
             .field("pow", &self.pow)
             .finish_non_exhaustive()
     }
@@ -124,6 +133,9 @@ pub enum NodeError {
     /// No blocks are made on this network.
     #[error(transparent)]
     Producer(#[from] Refusal),
+    /// The HTTP server does not start.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),

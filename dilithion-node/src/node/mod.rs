@@ -1,5 +1,6 @@
 //! Puts the parts together: a running node.
 
+mod builder;
 mod config;
 mod handle;
 mod make_blocks;
@@ -15,6 +16,7 @@ use dilithion_headers::HashToken;
 use dilithion_pow::{Hasher, PoolConfig, PowPool, PowStats};
 use dilithion_wire::Transaction;
 
+pub use self::builder::NodeBuilder;
 pub use self::config::{CHAINSTATE_FOLDER, HASH_NICENESS, NodeConfig, NodeError};
 use self::handle::HandleParts;
 pub use self::handle::NodeHandle;
@@ -23,6 +25,7 @@ use self::parts::check_genesis;
 pub use self::parts::{load_headers, open_chainstate, randomx};
 use crate::clock::{Clock, SystemClock};
 use crate::event::{Events, NodeEvent, Reporter};
+use crate::http::{HttpServer, Services};
 use crate::net::{ConnectionManager, NetParts, PeerSnapshot};
 use crate::producer::{Producer, ProducerParts, Refusal};
 use crate::random::random_u64;
@@ -30,7 +33,7 @@ use crate::relay::TxRelay;
 use crate::stage::{
     Engine, EngineHandle, EngineParts, StatusReceiver, TipReceiver, ValidatorThread, pending_ids,
 };
-use crate::sync::{Coordinator, CoordinatorConfig, Event};
+use crate::sync::{Coordinator, CoordinatorConfig, Event, SyncMode};
 
 /// A running node. Dropping it without [`Node::stop`] leaves its threads running.
 pub struct Node {
@@ -44,6 +47,7 @@ pub struct Node {
     listening: Option<SocketAddr>,
     events: Arc<dyn Events>,
     handle: NodeHandle,
+    http: Option<HttpServer>,
 }
 
 impl std::fmt::Debug for Node {
@@ -62,11 +66,28 @@ impl Node {
         let runtime = tokio::runtime::Handle::current();
         // Opening the store and RandomX takes a second: not on a network thread.
         let prepared = runtime.spawn_blocking(move || Prepared::new(config)).await;
-        let (config, prepared) = match prepared {
+        let (mut config, prepared) = match prepared {
             Ok(prepared) => prepared?,
             Err(error) => return Err(NodeError::Thread(std::io::Error::other(error))),
         };
-        prepared.start(config).await
+        let http = config.http.take();
+        let mut node = prepared.start(config).await?;
+        if let Some(http) = http {
+            match HttpServer::start(http, Services::new(node.handle())) {
+                Ok(server) => node.http = Some(server),
+                Err(error) => {
+                    node.stop().await;
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(node)
+    }
+
+    /// The address of the HTTP server that [`NodeConfig::http`] asked for.
+    #[must_use]
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(HttpServer::address)
     }
 
     /// The address listened on.
@@ -133,8 +154,13 @@ impl Node {
 
     /// Lets the producer finish its block, closes connections, lets the validator finish, closes the store.
     pub async fn stop(self) {
-        let Self { connections, engine, pool, messages, producer, events, handle, .. } = self;
+        let Self { connections, engine, pool, messages, producer, events, handle, http, .. } = self;
         drop(handle);
+        if let Some(http) = http
+            && tokio::task::spawn_blocking(|| http.stop()).await.is_err()
+        {
+            tracing::error!("shutdown was interrupted");
+        }
         if let Ok(producer) = producer
             && tokio::task::spawn_blocking(|| producer.stop()).await.is_err()
         {
@@ -169,7 +195,9 @@ struct Prepared {
 impl Prepared {
     fn new(config: NodeConfig) -> Result<(NodeConfig, Self), NodeError> {
         let params = &config.params;
-        if let Some(refusal) = config.producer.refusal(params) {
+        let headers_only = config.mode == SyncMode::Headers && config.producer.interval.is_some();
+        let refusal = headers_only.then_some(Refusal::HeadersOnly);
+        if let Some(refusal) = refusal.or_else(|| config.producer.refusal(params)) {
             return Err(refusal.into());
         }
         let chain = open_chainstate(&config)?;
@@ -185,6 +213,7 @@ impl Prepared {
         let last_checkpoint = params.last_checkpoint().map(|checkpoint| checkpoint.height);
         let coordinator = Coordinator::new(
             CoordinatorConfig {
+                mode: config.mode,
                 stop_at: config.stop_at,
                 last_checkpoint,
                 max_reorg_depth: params.consensus.max_reorg_depth,
@@ -220,6 +249,7 @@ impl Prepared {
         let connections = Arc::new(ConnectionManager::new(NetParts {
             params: Arc::clone(&config.params),
             config: config.net,
+            mode: config.mode,
             datadir: Some(config.datadir),
             clock: Arc::clone(&clock),
             engine: handle.clone(),
@@ -255,7 +285,8 @@ impl Prepared {
             status: engine.status(),
             tip: engine.tip(),
         };
-        let producer = match Refusal::of(&producer.params) {
+        let headers_only = (config.mode == SyncMode::Headers).then_some(Refusal::HeadersOnly);
+        let producer = match headers_only.or_else(|| Refusal::of(&producer.params)) {
             Some(refusal) => Err(refusal),
             None => match Producer::spawn(producer) {
                 Ok(producer) => Ok(producer),
@@ -284,7 +315,18 @@ impl Prepared {
                     events: Arc::clone(&events),
                 };
                 let handle = NodeHandle::new(parts);
-                Ok(Node { connections, engine, pool, store, messages, producer, listening, events, handle })
+                Ok(Node {
+                    connections,
+                    engine,
+                    pool,
+                    store,
+                    messages,
+                    producer,
+                    listening,
+                    events,
+                    handle,
+                    http: None,
+                })
             }
             Err(source) => {
                 if let Ok(producer) = producer {

@@ -31,7 +31,7 @@ use crate::event::{Events, NodeEvent};
 use crate::hook::{HookEdge, HookKind, HookReport, HookWorker, Hooks};
 use crate::journal::{JOURNAL_FILE, Journal, JournalError, JournalOptions};
 use crate::status_file::{RunStatus, STATUS_FILE, Snapshot, StatusWriter};
-use crate::sync::{IbdState, SyncStatus};
+use crate::sync::{IbdState, SyncMode, SyncStatus};
 
 /// The stage that the status file shows after a stop (spec: requirements D5).
 const INTERRUPTED: &str = "interrupted";
@@ -45,6 +45,8 @@ pub struct ObserverConfig {
     pub run_id: String,
     /// The network's checkpoints.
     pub checkpoints: Vec<Height>,
+    /// How much of the chain the node fetches, as far as it has not told.
+    pub mode: SyncMode,
     /// The operator's hooks.
     pub hooks: Hooks,
     /// The process's limits, in words.
@@ -61,6 +63,7 @@ impl ObserverConfig {
             datadir: datadir.to_owned(),
             run_id,
             checkpoints: Vec::new(),
+            mode: SyncMode::default(),
             hooks: Hooks::default(),
             limits: String::new(),
             journal: JournalOptions::default(),
@@ -105,7 +108,7 @@ impl Observer {
             recorder,
             hooks: Mutex::new(Some(hooks)),
             status: Mutex::new(Some(status)),
-            latest: Mutex::new(Snapshot::at_start(config.run_id, config.limits)),
+            latest: Mutex::new(Snapshot::at_start(config.run_id, config.mode, config.limits)),
             checkpoints,
         };
         let torn = observer.recorder.journal().torn_bytes();
@@ -208,12 +211,13 @@ impl Events for Observer {
         let checkpoint = self.checkpoints.iter().take_while(|height| **height <= sync.chain_height).last();
         self.publish(Snapshot {
             status: match sync.state {
-                IbdState::Complete => RunStatus::Completed,
                 IbdState::Error => RunStatus::Error,
+                _ if sync.in_sync => RunStatus::Completed,
                 _ => RunStatus::Running,
             },
             current_round: self.recorder.round(),
             current_stage: stage_of(sync.state),
+            mode: sync.mode.to_string(),
             chain_height: sync.chain_height.0,
             header_height: sync.header_height.0,
             best_hash: sync.chain_hash.to_string(),
@@ -233,13 +237,13 @@ impl Events for Observer {
 
 impl Snapshot {
     /// Before anything is known.
-    fn at_start(run_id: String, limits: String) -> Self {
+    fn at_start(run_id: String, mode: SyncMode, limits: String) -> Self {
         Self {
             run_id,
             status: RunStatus::Running,
             current_round: 0,
             current_stage: stage_of(IbdState::Idle),
-            mode: "full".to_owned(),
+            mode: mode.to_string(),
             chain_height: 0,
             header_height: 0,
             best_hash: String::new(),

@@ -22,6 +22,9 @@ pub enum Refusal {
         /// What is missing.
         what: &'static str,
     },
+    /// The node has no chain to build on.
+    #[error("refused: a node that fetches headers only makes no blocks")]
+    HeadersOnly,
     /// Slots need a length.
     #[error("refused: blocks cannot be made every 0 seconds")]
     NoInterval,

@@ -10,31 +10,34 @@ const CSI: char = '\u{9b}';
 /// Takes terminal escapes out of a text.
 #[must_use]
 pub fn strip_ansi(text: &str) -> Cow<'_, str> {
-    if !text.contains([ESCAPE, CSI]) {
+    // Looking for one character at a time is the fastest by far, and most texts have neither.
+    if !text.contains(ESCAPE) && !text.contains(CSI) {
         return Cow::Borrowed(text);
     }
     let mut plain = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(char) = chars.next() {
-        match char {
-            CSI => skip_control(&mut chars),
-            ESCAPE => match chars.next() {
-                Some('[') => skip_control(&mut chars),
+    let mut rest = text;
+    while let Some((before, from)) = rest.find([CSI, ESCAPE, BELL]).map(|at| rest.split_at(at)) {
+        plain.push_str(before);
+        let mut chars = from.chars();
+        rest = match chars.next() {
+            Some(CSI) => skip_control(chars.as_str()),
+            Some(ESCAPE) => match chars.next() {
+                Some('[') => skip_control(chars.as_str()),
                 // Titles, links and the like: up to a bell, or an escape.
                 Some(']' | 'P' | '^' | '_' | 'X') => {
-                    while chars.next_if(|c| *c != BELL && *c != ESCAPE).is_some() {}
+                    chars.as_str().trim_start_matches(|c| c != BELL && c != ESCAPE)
                 }
-                _ => {}
+                _ => chars.as_str(),
             },
-            BELL => {}
-            char => plain.push(char),
-        }
+            _ => chars.as_str(),
+        };
     }
+    plain.push_str(rest);
     Cow::Owned(plain)
 }
 
 /// Skips parameters and the final character of a control sequence.
-fn skip_control(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
-    while chars.next_if(|c| (' '..='?').contains(c)).is_some() {}
-    chars.next_if(|c| ('@'..='~').contains(c));
+fn skip_control(rest: &str) -> &str {
+    let last = rest.trim_start_matches(|c| (' '..='?').contains(&c));
+    last.strip_prefix(|c| ('@'..='~').contains(&c)).unwrap_or(last)
 }

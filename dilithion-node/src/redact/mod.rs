@@ -17,6 +17,7 @@ mod scan;
 use std::borrow::Cow;
 
 pub use self::ansi::strip_ansi;
+use self::patterns::Secret;
 
 /// What a cut text ends with.
 const ELLIPSIS: &str = "...";
@@ -37,14 +38,17 @@ pub fn redact_secrets(text: &str) -> Cow<'_, str> {
     // Up to where the text has been copied to `clean`.
     let (mut copied, mut at) = (0, 0);
     let mut clean = String::new();
+    let mut keys = patterns::secret_keys(bytes).into_iter().peekable();
     while at < bytes.len() {
-        match patterns::secret_at(bytes, at) {
+        let key = || keys.next_if(|key| key.start == at).map(Secret::key);
+        match patterns::secret_at(bytes, at).or_else(key) {
             Some(secret) => {
                 // Secrets begin and end beside ASCII, which is never in the middle of a character.
                 clean.push_str(text.get(copied..secret.hidden.start).unwrap_or_default());
                 clean.push_str(secret.shown);
                 copied = secret.hidden.end;
                 at = copied;
+                while keys.next_if(|key| key.start < at).is_some() {}
             }
             None => at += 1,
         }

@@ -23,24 +23,94 @@ const PEM_KEYS: [(&str, &str, &str); 4] = [
     ("-----BEGIN EC PRIVATE KEY-----", "-----END EC PRIVATE KEY-----", "[PRIVATE_KEY]"),
     ("-----BEGIN OPENSSH PRIVATE KEY-----", "-----END OPENSSH PRIVATE KEY-----", "[SSH_KEY]"),
 ];
-const ENV_SECRETS: [&str; 5] =
-    ["OPENAI_API_KEY", "GITHUB_TOKEN", "GITLAB_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET"];
-const PASSWORDS: [&str; 4] = ["rpcpassword", "rpc_password", "password", "passphrase"];
-const PRIVATE_KEYS: [&str; 5] = ["private_key", "privatekey", "private key", "privkey", "wif"];
-const SEEDS: [&str; 5] = ["mnemonic", "seed phrase", "seed words", "seed_phrase", "seedphrase"];
-const API_KEYS: [&str; 3] = ["api_key", "apikey", "secret_key"];
-const TOKENS: [&str; 3] = ["token_id", "token-key", "token"];
 
-/// What prefixes and names begin with: most of a text is passed over by a look at two bytes.
-const BEGINNINGS: [[u8; 2]; 16] = [
-    *b"ak", *b"ap", *b"aw", *b"be", *b"gh", *b"gi", *b"gl", *b"mn", *b"op", *b"pa", *b"pr", *b"rp", *b"se",
-    *b"sk", *b"to", *b"wi",
+/// What stands behind a word that makes it, or what follows, a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    GitHub,
+    OpenAi,
+    GitLab,
+    Bearer,
+    Aws,
+    Env,
+    ApiKey,
+    Password,
+    PrivateKey,
+    Seed,
+    Token,
+    Cookie,
+    Url,
+    Pem,
+}
+
+/// What secrets begin with, or are named by, in lower case. The first that fits counts.
+const WORDS: [(&str, Kind); 33] = [
+    ("ghp_", Kind::GitHub),
+    ("sk-", Kind::OpenAi),
+    ("bearer", Kind::Bearer),
+    ("glpat-", Kind::GitLab),
+    ("akia", Kind::Aws),
+    ("openai_api_key", Kind::Env),
+    ("github_token", Kind::Env),
+    ("gitlab_token", Kind::Env),
+    ("aws_secret_access_key", Kind::Env),
+    ("aws_secret", Kind::Env),
+    ("api_key", Kind::ApiKey),
+    ("apikey", Kind::ApiKey),
+    ("secret_key", Kind::ApiKey),
+    ("rpcpassword", Kind::Password),
+    ("rpc_password", Kind::Password),
+    ("password", Kind::Password),
+    ("passphrase", Kind::Password),
+    ("private_key", Kind::PrivateKey),
+    ("privatekey", Kind::PrivateKey),
+    ("private key", Kind::PrivateKey),
+    ("privkey", Kind::PrivateKey),
+    ("wif", Kind::PrivateKey),
+    ("mnemonic", Kind::Seed),
+    ("seed phrase", Kind::Seed),
+    ("seed words", Kind::Seed),
+    ("seed_phrase", Kind::Seed),
+    ("seedphrase", Kind::Seed),
+    ("token_id", Kind::Token),
+    ("token-key", Kind::Token),
+    ("token", Kind::Token),
+    ("__cookie__:", Kind::Cookie),
+    ("://", Kind::Url),
+    ("-----begin ", Kind::Pem),
 ];
-const GITHUB: &str = "ghp_";
-const OPENAI: &str = "sk-";
-const GITLAB: &str = "glpat-";
-const BEARER: &str = "bearer";
-const AWS: &str = "akia";
+
+/// Bytes of a word that are looked at together. No secret is as short.
+const LOOK: usize = 4;
+
+/// For each of the first bytes of a word, and each value that it may have, the words that it fits, as bits: those of a whole
+/// text are told from the rest by four look-ups a byte.
+static FITTING: [[u64; 256]; LOOK] = fitting();
+
+const fn fitting() -> [[u64; 256]; LOOK] {
+    let mut fitting = [[0; 256]; LOOK];
+    let mut number = 0;
+    while number < WORDS.len() {
+        let word = WORDS[number].0.as_bytes();
+        let mut position = 0;
+        while position < LOOK {
+            if position < word.len() {
+                fitting[position][word[position] as usize] |= 1 << number;
+                fitting[position][word[position].to_ascii_uppercase() as usize] |= 1 << number;
+            } else {
+                // A word that has ended leaves open what follows.
+                let mut byte = 0;
+                while byte < 256 {
+                    fitting[position][byte] |= 1 << number;
+                    byte += 1;
+                }
+            }
+            position += 1;
+        }
+        number += 1;
+    }
+    fitting
+}
 
 /// A secret that was found.
 #[derive(Debug)]
@@ -51,65 +121,98 @@ pub(super) struct Secret {
     pub(super) shown: &'static str,
 }
 
-/// The secret that begins at `at`. The first pattern that fits counts.
-pub(super) fn secret_at(bytes: &[u8], at: usize) -> Option<Secret> {
-    let here = Scan::new(bytes, at);
-    let found = |end: Scan<'_>, shown| Some(Secret { hidden: at..end.at, shown });
-    // The first byte decides which patterns are worth a look.
-    match here.peek()?.to_ascii_lowercase() {
-        b'-' => pem(bytes, here).and_then(|(end, shown)| found(end, shown)),
-        b':' => url_credentials(here).map(|hidden| Secret { hidden, shown: "[CREDENTIALS]" }),
-        b'_' => cookie(here).and_then(|end| found(end, "[RPC_COOKIE]")),
-        byte @ (b'a'..=b'z' | b'0'..=b'9') => {
-            let next = bytes.get(at + 1).map_or(0, u8::to_ascii_lowercase);
-            if BEGINNINGS.contains(&[byte, next])
-                && let Some((end, shown)) = prefixed(here).or_else(|| assigned(here))
-            {
-                return found(end, shown);
-            }
-            let starts_run = at.checked_sub(1).is_none_or(|before| !bytes[before].is_ascii_hexdigit());
-            if !(byte.is_ascii_hexdigit() && starts_run) {
-                return None;
-            }
-            here.run(ML_DSA_SECRET_HEX, |byte| byte.is_ascii_hexdigit())
-                .and_then(|end| found(end, "[SECRET_KEY]"))
-        }
-        _ => None,
+impl Secret {
+    /// One of [`secret_keys`].
+    pub(super) const fn key(hidden: Range<usize>) -> Self {
+        Self { hidden, shown: Kind::PrivateKey.shown() }
     }
 }
 
-/// Keys that carry their kind in front.
-fn prefixed(here: Scan<'_>) -> Option<(Scan<'_>, &'static str)> {
-    let github = || here.word(GITHUB)?.count(GITHUB_TOKEN, is_alphanumeric);
-    let openai = || here.word(OPENAI)?.run(MIN_TOKEN, is_alphanumeric);
-    let gitlab = || here.word(GITLAB)?.run(MIN_TOKEN, is_word);
-    let bearer = || here.word(BEARER)?.run(1, is_blank)?.run(MIN_TOKEN, is_word);
-    let aws = || here.word(AWS)?.count(AWS_KEY, is_alphanumeric);
-    None.or_else(|| github().map(|end| (end, "[GITHUB_TOKEN]")))
-        .or_else(|| openai().map(|end| (end, "[OPENAI_KEY]")))
-        .or_else(|| bearer().map(|end| (end, "[BEARER_TOKEN]")))
-        .or_else(|| gitlab().map(|end| (end, "[GITLAB_TOKEN]")))
-        .or_else(|| aws().map(|end| (end, "[AWS_KEY]")))
+/// The secret that begins at `at`.
+#[inline]
+pub(super) fn secret_at(bytes: &[u8], at: usize) -> Option<Secret> {
+    let &[first, second, third, fourth] = bytes.get(at..)?.first_chunk::<LOOK>()?;
+    let fits = |position: usize, byte: u8| FITTING[position][usize::from(byte)];
+    let words = fits(0, first) & fits(1, second) & fits(2, third) & fits(3, fourth);
+    if words == 0 { None } else { secret_of(words, bytes, at) }
 }
 
-/// Values with their name in front. Name and value are hidden together.
-fn assigned(here: Scan<'_>) -> Option<(Scan<'_>, &'static str)> {
-    let named = |names: &[&str]| names.iter().find_map(|name| here.word(name)?.assignment());
-    let env = || {
-        let value = ENV_SECRETS.iter().find_map(|name| here.word(name)?.exactly("="))?;
-        value.run(1, is_value)
-    };
-    let api_key = || named(&API_KEYS)?.run(MIN_TOKEN, is_word);
-    let password = || named(&PASSWORDS)?.run(1, is_value);
-    let private_key = || named(&PRIVATE_KEYS)?.run(MIN_PRIVATE_KEY, is_alphanumeric);
-    let token = || named(&TOKENS)?.run(MIN_TOKEN, is_word);
-    let seed = || seed_words(named(&SEEDS)?);
-    None.or_else(|| env().map(|end| (end, "[ENV_SECRET]")))
-        .or_else(|| api_key().map(|end| (end, "[API_KEY]")))
-        .or_else(|| password().map(|end| (end, "[PASSWORD]")))
-        .or_else(|| private_key().map(|end| (end, "[SECRET_KEY]")))
-        .or_else(|| seed().map(|end| (end, "[SECRET_KEY]")))
-        .or_else(|| token().map(|end| (end, "[TOKEN]")))
+/// The secret that one of these words, given as bits, begins at `at`.
+fn secret_of(mut words: u64, bytes: &[u8], at: usize) -> Option<Secret> {
+    while let Some((word, kind)) = WORDS.get(words.trailing_zeros() as usize) {
+        let here = Scan::new(bytes, at);
+        let found = here.word(word).and_then(|after| match kind {
+            Kind::Url => url_credentials(after).map(|hidden| Secret { hidden, shown: kind.shown() }),
+            Kind::Pem => pem(bytes, here).map(|(end, shown)| Secret { hidden: at..end.at, shown }),
+            kind => value(*kind, after).map(|end| Secret { hidden: at..end.at, shown: kind.shown() }),
+        });
+        if found.is_some() {
+            return found;
+        }
+        // The lowest of them is done.
+        words &= words - 1;
+    }
+    None
+}
+
+impl Kind {
+    /// What is shown in place of word and value.
+    const fn shown(self) -> &'static str {
+        match self {
+            Self::GitHub => "[GITHUB_TOKEN]",
+            Self::OpenAi => "[OPENAI_KEY]",
+            Self::GitLab => "[GITLAB_TOKEN]",
+            Self::Bearer => "[BEARER_TOKEN]",
+            Self::Aws => "[AWS_KEY]",
+            Self::Env => "[ENV_SECRET]",
+            Self::ApiKey => "[API_KEY]",
+            Self::Password => "[PASSWORD]",
+            Self::PrivateKey | Self::Seed => "[SECRET_KEY]",
+            Self::Token => "[TOKEN]",
+            Self::Cookie => "[RPC_COOKIE]",
+            Self::Url => "[CREDENTIALS]",
+            Self::Pem => "[PRIVATE_KEY]",
+        }
+    }
+}
+
+/// The end of what follows a word, if that makes it a secret.
+fn value(kind: Kind, after: Scan<'_>) -> Option<Scan<'_>> {
+    match kind {
+        Kind::GitHub => after.count(GITHUB_TOKEN, is_alphanumeric),
+        Kind::OpenAi => after.run(MIN_TOKEN, is_alphanumeric),
+        Kind::GitLab => after.run(MIN_TOKEN, is_word),
+        Kind::Bearer => after.run(1, is_blank)?.run(MIN_TOKEN, is_word),
+        Kind::Aws => after.count(AWS_KEY, is_alphanumeric),
+        Kind::Env => after.exactly("=")?.run(1, is_value),
+        Kind::ApiKey | Kind::Token => after.assignment()?.run(MIN_TOKEN, is_word),
+        Kind::Password => after.assignment()?.run(1, is_value),
+        Kind::PrivateKey => after.assignment()?.run(MIN_PRIVATE_KEY, is_alphanumeric),
+        Kind::Seed => seed_words(after.assignment()?),
+        Kind::Cookie => after.run(1, is_alphanumeric),
+        Kind::Url | Kind::Pem => None,
+    }
+}
+
+/// Where runs of hex digits stand that are long enough for an ML-DSA-65 secret key.
+pub(super) fn secret_keys(bytes: &[u8]) -> Vec<Range<usize>> {
+    let digits =
+        |bytes: &mut dyn Iterator<Item = &u8>| bytes.take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let mut found = Vec::new();
+    let mut at = 0;
+    // Such a run has a digit at one of these positions, whichever they are, so that the others need no look.
+    while let Some((before, after)) = bytes.split_at_checked(at) {
+        let ahead = digits(&mut after.iter());
+        if ahead > 0 {
+            let run = at - digits(&mut before.iter().rev())..at + ahead;
+            at = run.end;
+            if run.len() >= ML_DSA_SECRET_HEX {
+                found.push(run);
+            }
+        }
+        at += ML_DSA_SECRET_HEX;
+    }
+    found
 }
 
 /// At least [`MIN_SEED_WORDS`] words with blanks between them, and whatever words follow.
@@ -126,14 +229,8 @@ fn seed_words(mut here: Scan<'_>) -> Option<Scan<'_>> {
     (words >= MIN_SEED_WORDS).then_some(here)
 }
 
-/// The user and secret of the RPC server's cookie file.
-fn cookie(here: Scan<'_>) -> Option<Scan<'_>> {
-    here.exactly("__cookie__:")?.run(1, is_alphanumeric)
-}
-
-/// User and password in front of a host, as in `http://user:password@host`; `here` is at the colon of the scheme.
-fn url_credentials(here: Scan<'_>) -> Option<Range<usize>> {
-    let user = here.exactly("://")?;
+/// User and password in front of a host, as in `http://user:password@host`; `user` is behind the scheme.
+fn url_credentials(user: Scan<'_>) -> Option<Range<usize>> {
     let colon = user.skip(|byte| is_value(byte) && !matches!(byte, b':' | b'/' | b'@'));
     let password = colon.exactly(":")?;
     let end = password.skip(|byte| is_value(byte) && !matches!(byte, b'/' | b'@'));
@@ -159,13 +256,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_has_its_beginning_in_the_list() {
-        let prefixes = [GITHUB, OPENAI, GITLAB, BEARER, AWS];
-        let names =
-            [&prefixes[..], &ENV_SECRETS, &PASSWORDS, &PRIVATE_KEYS, &SEEDS, &API_KEYS, &TOKENS].concat();
-        for name in names {
-            let beginning = name.as_bytes()[..2].to_ascii_lowercase();
-            assert!(BEGINNINGS.iter().any(|listed| listed[..] == beginning), "{name}");
+    fn words_are_as_the_table_needs_them() {
+        for (number, (word, kind)) in WORDS.iter().enumerate() {
+            assert_eq!(*word, word.to_ascii_lowercase());
+            let needs_more = word.len() >= LOOK || value(*kind, Scan::new(b"x", 0)).is_none();
+            assert!(needs_more && word.len() + 1 >= LOOK, "{word}");
+            for text in [word.to_string() + "x", word.to_ascii_uppercase() + "x"] {
+                let fitting =
+                    text.bytes().take(LOOK).zip(&FITTING).map(|(byte, table)| table[usize::from(byte)]);
+                assert_eq!(fitting.fold(u64::MAX, |all, words| all & words) >> number & 1, 1, "{text}");
+            }
+        }
+        assert!(
+            WORDS.iter().all(|(word, kind)| *kind == Kind::Pem
+                || !PEM_KEYS.iter().any(|(begin, ..)| begin.starts_with(word)))
+        );
+        assert!(PEM_KEYS.iter().all(|(begin, ..)| begin.to_ascii_lowercase().starts_with("-----begin ")));
+    }
+
+    #[test]
+    fn only_runs_as_long_as_a_secret_key_are_found_and_all_of_them() {
+        let length = ML_DSA_SECRET_HEX;
+        for before in [0, 1, length - 1, length, length + 1] {
+            let text = |digits: usize| ["-".repeat(before), "a".repeat(digits), "-".repeat(9)].concat();
+            assert!(secret_keys(text(length - 1).as_bytes()).is_empty(), "{before}");
+            let long = before..before + length;
+            assert_eq!(secret_keys(text(length).as_bytes()), std::slice::from_ref(&long), "{before}");
+            let two = [text(length), text(3 * length)].concat();
+            let second = long.end + 9 + before;
+            assert_eq!(secret_keys(two.as_bytes()), [long, second..second + 3 * length], "{before}");
         }
     }
 }

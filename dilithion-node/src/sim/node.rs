@@ -14,7 +14,7 @@ use super::hasher::SimHasher;
 use super::store::SimStore;
 use crate::node::NodeError;
 use crate::stage::{BlockStore, BlockValidator};
-use crate::sync::{Coordinator, CoordinatorConfig};
+use crate::sync::{Coordinator, CoordinatorConfig, SyncMode};
 
 /// What a node is like.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct NodeProfile {
     pub clock_offset: i64,
     /// Work below which a chain is not downloaded.
     pub minimum_chain_work: Work,
+    /// How much it fetches.
+    pub mode: SyncMode,
     /// The rules, checkpoints included.
     pub params: Arc<ChainParams>,
     /// A fault put into its coordinator.
@@ -133,7 +135,12 @@ impl SimNode {
         }
         let last_checkpoint = params.last_checkpoint().map(|checkpoint| checkpoint.height);
         let max_reorg_depth = params.consensus.max_reorg_depth;
-        let config = CoordinatorConfig { last_checkpoint, max_reorg_depth, ..CoordinatorConfig::default() };
+        let config = CoordinatorConfig {
+            mode: self.profile.mode,
+            last_checkpoint,
+            max_reorg_depth,
+            ..CoordinatorConfig::default()
+        };
         #[cfg_attr(not(test), expect(unused_mut, reason = "tests put faults in"))]
         let mut coordinator = Coordinator::new(config, headers, store.tip());
         #[cfg(test)]
@@ -173,6 +180,18 @@ impl SimNode {
     #[must_use]
     pub fn tip(&self) -> (Height, BlockHash) {
         self.store().map(BlockStore::tip).unwrap_or_default()
+    }
+
+    /// The end of what it has of the best chain: blocks, or proved headers if it fetches nothing else.
+    #[must_use]
+    pub fn reached(&self) -> BlockHash {
+        match &self.running {
+            Some(running) if running.coordinator.mode() == SyncMode::Headers => {
+                let headers = running.coordinator.headers();
+                headers.hash_at_height(headers.ready_height()).unwrap_or_default()
+            }
+            _ => self.tip().1,
+        }
     }
 
     /// Connects blocks before the node is started: what it has from an earlier life.

@@ -17,6 +17,7 @@ use super::store::SimStore;
 use super::world::{Actor, Happening, Step, World};
 use super::{ActorId, MILLISECOND, SECOND};
 use crate::random::Random;
+use crate::sync::SyncMode;
 
 /// How long a run may take unless its scenario says otherwise.
 const DEADLINE: Duration = Duration::from_secs(300);
@@ -50,6 +51,7 @@ impl Plan {
             time_per_block: world.random.time_within(MILLISECOND / 10..MILLISECOND),
             clock_offset: 0,
             minimum_chain_work: dilithion_pow::Work::ZERO,
+            mode: SyncMode::Full,
             params: Arc::clone(world.blocks.params()),
             #[cfg(test)]
             mutation: None,

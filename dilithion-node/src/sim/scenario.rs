@@ -181,7 +181,8 @@ impl Goal {
         }
         let best = world.best_tip();
         let behind = |(id, node): &(ActorId, &super::SimNode)| {
-            !self.exempt.contains(id) && (node.running.is_none() || !world.is_as_good_as_best(&node.tip().1))
+            !self.exempt.contains(id)
+                && (node.running.is_none() || !world.is_as_good_as_best(&node.reached()))
         };
         let (id, node) = world.nodes().find(behind)?;
         let best = world.blocks.find(&best).map(|block| block.height).unwrap_or_default();

@@ -12,7 +12,7 @@ use super::mutation::Mutation;
 use super::peers::{GETDATA_INTERVAL, MAX_CONSECUTIVE_STALLS, MAX_WRONG_BODIES, SyncPeer};
 use super::{
     Action, BlockFault, BlockToConnect, Body, Coordinator, DOWNLOAD_AHEAD, MAX_RECEIVED_BYTES,
-    MAX_VALIDATING, OWN_BLOCKS, StoreJob,
+    MAX_VALIDATING, OWN_BLOCKS, StoreJob, SyncMode,
 };
 use crate::clock::Now;
 
@@ -151,7 +151,9 @@ impl Coordinator {
     ) {
         let Some((hash, height)) = self.headers.find(header) else {
             // A block we never heard of announces itself; its body waits until its header is part of the chain.
-            self.pushed.insert(*header, peer, payload, now.mono);
+            if self.mode == SyncMode::Full {
+                self.pushed.insert(*header, peer, payload, now.mono);
+            }
             return self.on_headers(peer, std::slice::from_ref(header), now, out);
         };
         if let Some(sync_peer) = self.peers.get_mut(&peer) {

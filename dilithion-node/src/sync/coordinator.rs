@@ -14,18 +14,20 @@ use super::mutation::Mutation;
 use super::peers::SyncPeer;
 use super::progress::Progress;
 use super::pushed::Pushed;
-use super::{Action, Event, HEADERS_AHEAD_TO_DOWNLOAD, IbdState, Trigger};
+use super::{Action, Event, HEADERS_AHEAD_TO_DOWNLOAD, IbdState, SyncMode, Trigger};
 use crate::clock::Now;
 
 /// How long a driver may let pass between two events while nothing waits for a rate limit.
 const IDLE_TICK: Duration = Duration::from_secs(1);
 
 /// A node that has completed its sync and has no more than this many blocks to fetch stays `COMPLETE`.
-const MAX_BEHIND_WHEN_COMPLETE: u32 = 10;
+pub(super) const MAX_BEHIND_WHEN_COMPLETE: u32 = 10;
 
 /// What a coordinator is built from.
 #[derive(Clone, Debug, Default)]
 pub struct CoordinatorConfig {
+    /// How much is fetched.
+    pub mode: SyncMode,
     /// Limits of the block window.
     pub window: WindowConfig,
     /// The highest block that is to be connected, if the node is to stop there.
@@ -75,6 +77,9 @@ pub struct Coordinator {
     pub(super) history: History,
     /// The operator wants nothing to be requested.
     pub(super) paused: bool,
+    pub(super) mode: SyncMode,
+    /// All headers that connected peers told of are, or were, here and proved.
+    pub(super) collected: bool,
     /// A fault put in by a test.
     #[cfg(test)]
     pub(crate) mutation: Option<Mutation>,
@@ -87,6 +92,7 @@ impl Coordinator {
         Self {
             window: BlockWindow::new(config.window),
             stored_headers_to: headers.ready_height(),
+            mode: config.mode,
             config,
             headers,
             peers: BTreeMap::new(),
@@ -106,6 +112,7 @@ impl Coordinator {
             progress: Progress::default(),
             history: History::default(),
             paused: false,
+            collected: false,
             #[cfg(test)]
             mutation: None,
         }
@@ -157,10 +164,11 @@ impl Coordinator {
     }
 
     /// Whether the chain is, or was and nearly is, the best that is known. Claims and hints of peers do not change that, so
-    /// that nobody can make us deaf by announcing what he does not have.
+    /// that nobody can make us deaf by announcing what he does not have. Without blocks there is no chain to follow.
     #[must_use]
     pub fn follows_tip(&self) -> bool {
-        let synced = self.was_complete || self.state == IbdState::Idle;
+        let full = self.mode == SyncMode::Full;
+        let synced = full && (self.was_complete || self.state == IbdState::Idle);
         let near = self.tip.0.0.saturating_add(MAX_BEHIND_WHEN_COMPLETE);
         synced && self.failure.is_none() && self.headers.best_height().0 <= near
     }
@@ -238,6 +246,8 @@ impl Coordinator {
             self.was_complete = true;
             self.announce(now, out);
         }
+        // Only proved headers lead there.
+        self.collected |= next == IbdState::Idle;
     }
 
     /// What is true now and may lead to another state.
@@ -247,6 +257,9 @@ impl Coordinator {
         }
         if self.peers.is_empty() {
             return Some(Trigger::PeersLost);
+        }
+        if self.mode == SyncMode::Headers {
+            return self.trigger_for_headers(now);
         }
         let (chain, best) = (self.tip.0, self.headers.best_height());
         // Until there is a chain of enough work, the search for one goes on.
@@ -303,6 +316,7 @@ impl Coordinator {
 
     fn on_peer_disconnected(&mut self, peer: PeerId) {
         self.peers.remove(&peer);
+        self.collected &= !self.peers.is_empty();
         self.headers.on_peer_disconnected(peer);
         self.pushed.forget_peer(peer);
         if !self.has(Mutation::KeepInFlightOfLostPeers) {

@@ -3,7 +3,7 @@
 use dilithion_wire::{BlockHash, Height};
 
 use super::mutation::Mutation;
-use super::{Action, Coordinator, StoreJob, SyncFailure};
+use super::{Action, Coordinator, StoreJob, SyncFailure, SyncMode};
 
 impl Coordinator {
     /// Whether our tip is known not to lie on the best header chain. A height that is not known yet is no fork.
@@ -26,7 +26,8 @@ impl Coordinator {
         if self.has(Mutation::TakeUnknownForFork) && self.headers.hash_at_height(self.tip.0).is_none() {
             return self.rewind_to(self.tip.0.prev().unwrap_or_default(), out);
         }
-        if !off_best {
+        // Blocks that cannot be replaced are better than none.
+        if !off_best || self.mode == SyncMode::Headers {
             return;
         }
         let Some(fork) = self.headers.fork_point(&self.tip.1, &self.headers.best_hash()) else { return };

@@ -10,7 +10,7 @@ use super::peers::{
     FUTURE_HEADERS_INTERVAL, GETHEADERS_INTERVAL, HEADERS_TIMEOUT, HeadersExchange, MAX_CONSECUTIVE_STALLS,
     SyncPeer,
 };
-use super::{Action, Coordinator, StoreJob};
+use super::{Action, Coordinator, StoreJob, SyncMode};
 use crate::clock::Now;
 
 /// Proved headers are handed to the store this often at most, so that a commit is shared by many.
@@ -247,9 +247,10 @@ impl Coordinator {
     /// Hands headers proved since the last time to the store, so that no restart proves them again.
     pub(super) fn store_proved_headers(&mut self, off_best: bool, now: Duration, out: &mut Vec<Action>) {
         let ready = self.headers.ready_height();
-        if ready <= self.stored_headers_to
-            || now.saturating_sub(self.headers_stored_at) < STORE_HEADERS_INTERVAL
-        {
+        // In a node that fetches nothing else, the last of them do not wait for others.
+        let last = self.mode == SyncMode::Headers && self.headers_are_proved();
+        let due = last || now.saturating_sub(self.headers_stored_at) >= STORE_HEADERS_INTERVAL;
+        if ready <= self.stored_headers_to || !due {
             return;
         }
         // Connecting a block stores its header as it is then: proved, unless a checkpoint vouched for it. On a branch

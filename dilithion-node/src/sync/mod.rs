@@ -13,6 +13,7 @@ mod failure;
 mod fork;
 mod headers_sync;
 mod invariants;
+mod mode;
 mod mutation;
 mod order;
 mod peers;
@@ -27,6 +28,7 @@ pub use detail::{BlockStage, PeerProgress, SyncDetail, Transition, WindowBlock};
 pub use event::{Action, BlockFault, BlockToConnect, Event, StoreJob};
 pub use failure::SyncFailure;
 pub use invariants::Broken;
+pub use mode::{SyncMode, UnknownMode};
 #[cfg(test)]
 pub(crate) use mutation::Mutation;
 pub use order::Order;

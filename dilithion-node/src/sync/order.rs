@@ -1,6 +1,6 @@
 //! What the operator may tell the coordinator.
 
-use super::Coordinator;
+use super::{Coordinator, SyncMode};
 
 /// Something that the operator wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,7 +9,8 @@ pub enum Order {
     Pause,
     /// Go on.
     Resume,
-    /// Ask every peer for headers now, also those that had none the last time.
+    /// Ask every peer for headers now, also those that had none the last time. A node that fetches headers only fetches
+    /// blocks from now on, too.
     SyncNow,
 }
 
@@ -19,6 +20,7 @@ impl Coordinator {
             Order::Pause => self.paused = true,
             Order::Resume => self.paused = false,
             Order::SyncNow => {
+                self.mode = SyncMode::Full;
                 for peer in self.peers.values_mut() {
                     peer.exhausted = false;
                     peer.hinted = true;

@@ -8,7 +8,7 @@ use thiserror::Error;
 #[doc(alias = "IBDState")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum IbdState {
-    /// No peer is known to be ahead of us.
+    /// No peer is known to be ahead of us; in a node that fetches headers only, of its headers.
     Idle,
     /// A peer is, or was, ahead of us, and we wait for a usable connection.
     Connecting,
@@ -41,6 +41,8 @@ pub enum Trigger {
     AllReceived,
     /// The best chain that anybody told us of is connected.
     CaughtUp,
+    /// Every header that anybody told us of is proved, and blocks are not wanted (spec: requirements M6).
+    HeadersProved,
 }
 
 /// What a trigger means in a state.
@@ -65,8 +67,8 @@ pub struct IllegalTrigger {
 }
 
 /// What each trigger means in each state: rows are states, columns triggers, both in the order of their `ALL`.
-pub const TRANSITIONS: [[Outcome; 7]; 7] = {
-    use IbdState::{BlocksDownload, BlocksValidate, Complete, Connecting, Error, HeadersSync};
+pub const TRANSITIONS: [[Outcome; 8]; 7] = {
+    use IbdState::{BlocksDownload, BlocksValidate, Complete, Connecting, Error, HeadersSync, Idle};
     use Outcome::{Become, Illegal, Stay};
     let fail = Become(Error);
     let lost = Become(Connecting);
@@ -74,15 +76,16 @@ pub const TRANSITIONS: [[Outcome; 7]; 7] = {
     let load = Become(BlocksDownload);
     let work = Become(BlocksValidate);
     let done = Become(Complete);
+    let hold = Become(Idle);
     [
-        // Failed, PeersLost, PeerAhead, PeerConnected, BlocksMissing, AllReceived, CaughtUp
-        [fail, Stay, lost, Stay, Illegal, Illegal, Stay], // Idle
-        [fail, Stay, Stay, sync, Illegal, Illegal, Illegal], // Connecting
-        [fail, lost, Stay, Stay, load, Stay, done],       // HeadersSync
-        [fail, lost, Stay, Stay, Stay, work, done],       // BlocksDownload
-        [fail, lost, Stay, Stay, load, Stay, done],       // BlocksValidate
-        [fail, lost, sync, Stay, Stay, Stay, Stay],       // Complete
-        [Stay, Stay, Stay, Stay, Stay, Stay, Stay],       // Error
+        // Failed, PeersLost, PeerAhead, PeerConnected, BlocksMissing, AllReceived, CaughtUp, HeadersProved
+        [fail, Stay, lost, Stay, Illegal, Illegal, Stay, Stay], // Idle
+        [fail, Stay, Stay, sync, Illegal, Illegal, Illegal, Illegal], // Connecting
+        [fail, lost, Stay, Stay, load, Stay, done, hold],       // HeadersSync
+        [fail, lost, Stay, Stay, Stay, work, done, Illegal],    // BlocksDownload
+        [fail, lost, Stay, Stay, load, Stay, done, Illegal],    // BlocksValidate
+        [fail, lost, sync, Stay, Stay, Stay, Stay, Illegal],    // Complete
+        [Stay, Stay, Stay, Stay, Stay, Stay, Stay, Stay],       // Error
     ]
 };
 
@@ -145,7 +148,7 @@ impl IbdState {
 
 impl Trigger {
     /// All triggers, in the order of the table's columns.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Failed,
         Self::PeersLost,
         Self::PeerAhead,
@@ -153,6 +156,7 @@ impl Trigger {
         Self::BlocksMissing,
         Self::AllReceived,
         Self::CaughtUp,
+        Self::HeadersProved,
     ];
 }
 
@@ -214,6 +218,19 @@ mod tests {
             assert_eq!(state.may_become(IbdState::Connecting), state != IbdState::Connecting, "{state}");
             assert_eq!(state.on(Trigger::PeersLost), Ok((!waits).then_some(IbdState::Connecting)));
         }
+    }
+
+    /// Requirement M6: a node that fetches headers only holds in `IDLE`, and goes on from there.
+    #[test]
+    fn headers_alone_lead_back_to_idle() {
+        use Trigger::{HeadersProved, PeerAhead, PeerConnected};
+        let mut state = IbdState::Idle;
+        for trigger in [PeerAhead, PeerConnected, HeadersProved] {
+            state = state.on(trigger).unwrap().unwrap();
+        }
+        assert_eq!(state, IbdState::Idle);
+        let others = IbdState::ALL.into_iter().filter(|state| *state != IbdState::HeadersSync);
+        assert!(others.into_iter().all(|state| !state.may_become(IbdState::Idle)));
     }
 
     /// Requirements 000-072 to 000-083: the path of a whole sync.

@@ -6,13 +6,17 @@ use std::time::Duration;
 use dilithion_wire::{BlockHash, Height};
 
 use super::peers::HeadersExchange;
-use super::{Coordinator, IbdState, Rates};
+use super::{Coordinator, IbdState, Rates, SyncMode};
 
 /// Where the sync stands, at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SyncStatus {
     /// The state.
     pub state: IbdState,
+    /// How much is fetched.
+    pub mode: SyncMode,
+    /// Whether everything is here that the mode asks for.
+    pub in_sync: bool,
     /// How long it has been in this state.
     pub in_state: Duration,
     /// Height of the connected chain.
@@ -51,6 +55,8 @@ impl Coordinator {
         let left = |height: Height| header_height.0.saturating_sub(height.0);
         SyncStatus {
             state: self.state,
+            mode: self.mode,
+            in_sync: self.is_in_sync(),
             in_state: now.saturating_sub(self.entered),
             chain_height,
             chain_hash,
@@ -63,11 +69,18 @@ impl Coordinator {
             received: self.window.received_len(),
             rates,
             eta: match self.state {
-                IbdState::Complete => Some(Duration::ZERO),
+                _ if self.is_in_sync() => Some(Duration::ZERO),
+                IbdState::HeadersSync if self.mode == SyncMode::Headers => {
+                    rates.time_for(0, left(ready_height))
+                }
                 IbdState::BlocksDownload | IbdState::BlocksValidate => {
                     rates.time_for(left(chain_height), left(ready_height))
                 }
-                IbdState::Idle | IbdState::Connecting | IbdState::HeadersSync | IbdState::Error => None,
+                IbdState::Idle
+                | IbdState::Connecting
+                | IbdState::HeadersSync
+                | IbdState::Complete
+                | IbdState::Error => None,
             },
             waiting_for: self.waiting_for(),
         }
@@ -79,6 +92,7 @@ impl Coordinator {
             _ if self.paused => "paused by the operator".to_owned(),
             IbdState::Complete => "in sync".to_owned(),
             _ if self.peers.is_empty() => "waiting for a peer".to_owned(),
+            IbdState::Idle if self.is_in_sync() => "headers are in sync; blocks wait for an order".to_owned(),
             IbdState::Idle | IbdState::Connecting => "no peer is ahead of us".to_owned(),
             IbdState::HeadersSync => self.waiting_for_headers(),
             IbdState::BlocksDownload | IbdState::BlocksValidate => self.waiting_for_blocks(),
@@ -93,6 +107,9 @@ impl Coordinator {
             Some((id, _)) => format!("waiting for headers from peer {id}"),
             None if !self.headers.has_minimum_work() => {
                 "waiting for a chain with the minimum of work".to_owned()
+            }
+            None if self.mode == SyncMode::Headers && !self.headers_are_proved() => {
+                format!("proving headers: {} of {}", self.headers.ready_height(), self.headers.best_height())
             }
             None => "waiting for a peer that has headers".to_owned(),
         }

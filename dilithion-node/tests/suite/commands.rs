@@ -280,3 +280,46 @@ fn simulations_are_listed_and_unknown_ones_refused() {
     assert_eq!(unknown.status.code(), Some(2));
     assert!(stderr_of(&unknown).contains("--list"));
 }
+
+/// What packages install beside the program.
+#[test]
+fn completions_know_the_commands_and_their_options() {
+    for (shell, option) in [("bash", "--max-fds"), ("zsh", "--max-fds"), ("fish", "-l max-fds")] {
+        let script = stdout_of(program().args(["completions", shell]));
+        for word in ["dilithion-node", "check-chain", "journal", option] {
+            assert!(script.contains(word), "{shell}: {word} is missing");
+        }
+        assert!(!script.contains("panicked"));
+    }
+    let refused = program().args(["completions", "cmd.exe"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+/// The script is one that the shell takes.
+#[test]
+fn bash_takes_its_completions() {
+    let script = stdout_of(program().args(["completions", "bash"]));
+    // The function that bash was told to ask, asked for what begins with "quer".
+    let ask = "COMP_WORDS=(dilithion-node quer); COMP_CWORD=1; set -- $(complete -p dilithion-node); \
+               while [ \"$1\" != -F ]; do shift; done; \"$2\" dilithion-node quer dilithion-node; echo \"${COMPREPLY[@]}\"";
+    let test = format!("{script}\n{ask}");
+    let output = std::process::Command::new("bash").args(["-c", &test]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr_of(&output));
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "query");
+}
+
+#[test]
+fn the_manual_has_a_page_for_each_command() {
+    let page = stdout_of(program().arg("man"));
+    assert!(page.contains(".TH dilithion-node 1") && page.contains("check\\-chain"), "{page}");
+    let dir = tempfile::tempdir().unwrap();
+    stdout_of(program().args(["man", "--dir"]).arg(dir.path()));
+    let run = fs::read_to_string(dir.path().join("dilithion-node-run.1")).unwrap();
+    assert!(run.contains("stop\\-at\\-height") && !run.contains("daemon\\-child"), "{run}");
+    for command in ["query-block", "journal-verify", "config", "check-chain"] {
+        assert!(dir.path().join(format!("dilithion-node-{command}.1")).exists(), "{command}");
+    }
+    let missing = program().args(["man", "--dir"]).arg(dir.path().join("none")).output().unwrap();
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(stderr_of(&missing).contains("none"), "{}", stderr_of(&missing));
+}

@@ -9,6 +9,7 @@ use dilithion_node::clock::Now;
 use dilithion_node::event::Reporter;
 use dilithion_node::sync::{
     Action, BlockFault, BlockToConnect, Coordinator, CoordinatorConfig, Event, IbdState, Order, StoreJob,
+    SyncMode,
 };
 use dilithion_pow::{CompactTarget, PowStats, Work};
 use dilithion_wire::{
@@ -132,6 +133,11 @@ impl Net {
         Self::with_config(chain, CoordinatorConfig { stop_at: Some(height), ..CoordinatorConfig::default() })
     }
 
+    /// That fetches so much.
+    pub fn in_mode(chain: &MockChain, mode: SyncMode) -> Self {
+        Self::with_config(chain, CoordinatorConfig { mode, ..CoordinatorConfig::default() })
+    }
+
     /// That goes back by so many blocks at most, once it has been complete.
     pub fn with_reorg_limit(chain: &MockChain, limit: u32) -> Self {
         let config = CoordinatorConfig { max_reorg_depth: Some(limit), ..CoordinatorConfig::default() };
@@ -232,6 +238,13 @@ impl Net {
         for hash in &self.connected[1..] {
             let header = self.coordinator.headers().header(hash).expect("a connected block has a header");
             headers.restore(StoredHeader { header, hash: *hash, verified: true }).unwrap();
+        }
+        if self.config.mode == SyncMode::Headers {
+            let stored = (1..).map_while(|height| self.coordinator.headers().hash_at_height(Height(height)));
+            for hash in stored.skip(self.connected.len() - 1).take_while(|hash| self.stored.contains(hash)) {
+                let header = self.coordinator.headers().header(&hash).expect("a height has a header");
+                headers.restore(StoredHeader { header, hash, verified: true }).unwrap();
+            }
         }
         self.coordinator = Coordinator::new(self.config.clone(), headers, self.tip_block());
         self.states.push(IbdState::Idle);

@@ -98,6 +98,12 @@ impl RunningNode {
         panic!("the log ended without {needle:?}:\n{}", self.lines.join("\n"));
     }
 
+    /// Where its HTTP server listens.
+    pub fn http(&mut self) -> SocketAddr {
+        self.wait_for("[HTTP] Listening on ");
+        self.lines.last().unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -17,11 +17,15 @@ pub(crate) async fn healthy(State(app): State<App>) -> Result<Json<Value>, ApiEr
     }
 }
 
-/// `GET /ready`: whether the node is in sync, so that its answers about the chain are up to date.
+/// `GET /ready`: whether the node is in sync, so that its answers about the chain are up to date; those about headers, if it
+/// fetches no blocks.
 pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
     let status = app.node.status().borrow().clone();
-    if status.state == IbdState::Complete {
-        return Ok(Json(json!({ "ready": true, "height": status.chain_height.0 })));
+    if status.in_sync {
+        let (mode, headers) = (status.mode.name(), status.ready_height.0);
+        let answer =
+            json!({ "ready": true, "mode": mode, "height": status.chain_height.0, "headers": headers });
+        return Ok(Json(answer));
     }
     Err(ApiError::Unavailable(format!("{}: {}", status.state, status.waiting_for)))
 }

@@ -20,6 +20,8 @@ pub(crate) struct StatusView {
     /// `running`, `paused`, `completed` or `error`.
     status: &'static str,
     state: &'static str,
+    /// `full`, or `headers` if no blocks are fetched.
+    mode: &'static str,
     /// How many times the node has begun to sync.
     round: u32,
     in_state_seconds: f64,
@@ -87,6 +89,7 @@ impl StatusView {
             network: params.name.clone(),
             status: status_word(&status, &detail),
             state: status.state.name(),
+            mode: status.mode.name(),
             round: detail.round,
             in_state_seconds: in_state(&status, &detail, now).as_secs_f64(),
             chain_height: status.chain_height.0,
@@ -118,7 +121,7 @@ fn status_word(status: &SyncStatus, detail: &SyncDetail) -> &'static str {
     match status.state {
         IbdState::Error => "error",
         _ if detail.paused => "paused",
-        IbdState::Complete => "completed",
+        _ if status.in_sync => "completed",
         _ => "running",
     }
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use dilithion_wire::Height;
+
 use crate::sim::{ActorId, MILLISECOND, Plan, Quality, Recipe, SECOND, Scenario, Step};
+use crate::sync::SyncMode;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("two_nodes", "a fresh node syncs from another", |plan| {
@@ -77,6 +80,31 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         plan.connect(fresh, full);
         plan.within(200 * SECOND);
     }),
+    Scenario::new(
+        "headers_only",
+        "a node that fetches headers only follows a network, restarts, and asks for no block",
+        |plan| {
+            let chain = plan.chain(300);
+            let full = plan.node_with(&chain);
+            plan.profile().mode = SyncMode::Headers;
+            let collector = plan.node();
+            plan.connect(collector, full);
+            let at = plan.time(SECOND..20 * SECOND);
+            plan.restart_at(at, collector);
+            for round in 0..5 {
+                plan.at((30 + 2 * round) * SECOND, Step::Mine(full, Recipe::default()));
+            }
+            plan.expect(|world| {
+                match world.nodes().find(|(_, node)| node.profile.mode == SyncMode::Headers) {
+                    Some((_, node)) if node.downloads.blocks == 0 && node.tip().0 == Height::GENESIS => {
+                        Ok(())
+                    }
+                    _ => Err("blocks were fetched".to_owned()),
+                }
+            });
+            plan.within(120 * SECOND);
+        },
+    ),
     Scenario::new("big_blocks", "blocks of 60 kB from two peers, one of them slow", |plan| {
         let genesis = plan.chain(0);
         let chain = plan.extend_by(&genesis, 60, Recipe { padding: 9_000, ..Recipe::default() });

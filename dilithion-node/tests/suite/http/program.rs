@@ -16,8 +16,7 @@ pub struct Program {
 impl Program {
     pub fn start(datadir: &Path, args: &[String]) -> Self {
         let mut node = RunningNode::start(datadir, &[&["--rpcport=0".to_owned()], args].concat());
-        node.wait_for("[HTTP] Listening on ");
-        let http = node.lines.last().unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+        let http = node.http();
         let pid = node.pid();
         let log = std::thread::spawn(move || {
             let status = node.finish();
