@@ -44,7 +44,8 @@ impl SignedBlock {
         block_time: u32,
         search: u32,
     ) -> Option<u32> {
-        Self::signing_times(block_time, search).find(|time| verify(public_key, &self.message(*time), signature))
+        Self::signing_times(block_time, search)
+            .find(|time| verify(public_key, &self.message(*time), signature))
     }
 
     /// The times that a miner may have signed for: that of the block, or, since miners move the time of a block on after they

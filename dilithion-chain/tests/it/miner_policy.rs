@@ -92,8 +92,7 @@ fn no_policy_takes_a_branch_without_a_miner() {
 /// mainnet-node §1).
 fn on_arrival_there(network: &Network, beside: &Candidate) -> Result<(), MinerError> {
     let (tip, parent) = (network.chain.tip(), beside.block.header.prev_hash);
-    let context =
-        Context { params: &network.params, policy: Policy::Reference, height: tip.height, parent };
+    let context = Context { params: &network.params, policy: Policy::Reference, height: tip.height, parent };
     let state = standing(&network.chain.reader(), &beside.block, network.rules());
     match check_miner(beside, &state, &context, MinerRules::All)? {
         Some(check) => check.run(),

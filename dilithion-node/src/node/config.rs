@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::event::{Events, NoEvents};
 use crate::net::{Dialer, NetConfig, TcpDialer};
-use crate::producer::{ProducerConfig, Refusal};
+use crate::producer::{IdentityError, ProducerConfig, Refusal};
 use crate::relay::RelayConfig;
 
 /// Lowers the priority of hash threads below that of network threads, so that a ping is answered at once even when
@@ -124,6 +124,9 @@ pub enum NodeError {
     /// No blocks are made on this network.
     #[error(transparent)]
     Producer(#[from] Refusal),
+    /// The identity that is to make blocks cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
