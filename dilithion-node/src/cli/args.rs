@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dilithion_pow::PowMode;
-use dilithion_wire::{ChainParams, Height, MessageId};
+use dilithion_wire::{ChainParams, Height, MessageId, Policy};
 
 use super::bench_ibd::IbdArgs;
 use super::ops_args::{ConfigArgs, JournalWhat, OpsArgs};
@@ -392,6 +393,9 @@ pub struct RunArgs {
     /// Hash threads [default: one per core]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
+    /// Keep all rules, or only those that the network of C++ nodes keeps [default: the network's, strict]
+    #[arg(long, value_name = "strict|reference", value_parser = policies())]
+    pub policy: Option<Policy>,
     /// Stop, with exit code 0, once this block is connected
     #[arg(long, value_name = "N")]
     pub stop_at_height: Option<u32>,
@@ -436,11 +440,22 @@ impl RunArgs {
         }
         config.pow = self.pow;
         config.threads = self.threads;
+        if let Some(policy) = self.policy {
+            Arc::make_mut(&mut config.params).policy = policy;
+        }
         config.stop_at = self.stop_at_height.map(Height);
         config.prune = self.prune;
         config.producer = self.produce.config();
         Ok(config)
     }
+}
+
+/// The policies, by the names that chain files give them.
+fn policies() -> impl TypedValueParser<Value = Policy> {
+    PossibleValuesParser::new(["strict", "reference"]).map(|name| match name.as_str() {
+        "reference" => Policy::Reference,
+        _ => Policy::Strict,
+    })
 }
 
 #[cfg(test)]
@@ -454,6 +469,14 @@ mod tests {
             Some(Command::Run(args)) => *args,
             other => panic!("not run: {other:?}"),
         }
+    }
+
+    #[test]
+    fn the_policy_is_the_networks_unless_told_otherwise() {
+        let policy = |line| run_args(line).node_config().unwrap().params.policy;
+        assert_eq!(policy("x run --datadir x"), Policy::Strict);
+        assert_eq!(policy("x run --datadir x --policy reference"), Policy::Reference);
+        assert!(Cli::try_parse_from(["x", "run", "--policy", "mild"]).is_err());
     }
 
     #[test]
