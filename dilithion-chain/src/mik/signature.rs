@@ -34,10 +34,8 @@ impl SignedBlock {
         sha3_256(&preimage)
     }
 
-    /// For which time a signature is the key owner's, if for any: that of the block, or, since miners move the time of a
-    /// block on after they signed it, the latest of the `search` seconds before. Time 0 is not searched for.
-    ///
-    /// A signature for the block's own time takes one verification; a wrong one takes `search` more.
+    /// For which time a signature is the key owner's, if for any: one of [`signing_times`](Self::signing_times). For the
+    /// block's own time it takes one verification; a wrong signature takes one for each of them.
     #[must_use]
     pub fn signing_time(
         &self,
@@ -46,7 +44,57 @@ impl SignedBlock {
         block_time: u32,
         search: u32,
     ) -> Option<u32> {
-        let earlier = (1..=search).map_while(|age| block_time.checked_sub(age)).take_while(|time| *time > 0);
-        iter::once(block_time).chain(earlier).find(|time| verify(public_key, &self.message(*time), signature))
+        Self::signing_times(block_time, search)
+            .find(|time| verify(public_key, &self.message(*time), signature))
+    }
+
+    /// The times that a miner may have signed for: that of the block, or, since miners move the time of a block on after they
+    /// signed it, one of the `search` seconds before, but not time 0 (spec: mainnet-node §2.7).
+    ///
+    /// The likeliest come first, as each costs a verification: the block's own, then the earliest, where miners stop who move
+    /// the time on as far as it goes, then the others from the latest on. Which of them a block may be signed for, the order
+    /// does not change.
+    pub fn signing_times(block_time: u32, search: u32) -> impl Iterator<Item = u32> {
+        let earlier = move |age: u32| block_time.checked_sub(age).filter(|time| *time > 0);
+        let earliest = Some(search).filter(|age| *age > 0).and_then(earlier);
+        iter::once(block_time).chain(earliest).chain((1..search).map_while(earlier))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use quickcheck::quickcheck;
+
+    use super::*;
+
+    #[test]
+    fn the_likeliest_times_come_first() {
+        let times = |time, search| SignedBlock::signing_times(time, search).collect::<Vec<_>>();
+        assert_eq!(times(1000, 4), [1000, 996, 999, 998, 997]);
+        assert_eq!(times(1000, 1), [1000, 999]);
+        assert_eq!(times(1000, 0), [1000]);
+        assert_eq!(times(3, 180), [3, 2, 1]);
+        assert_eq!(times(0, 180), [0]);
+    }
+
+    /// Whether they are the block's time and those of the seconds before, down to time 1, each once.
+    fn each_comes_once(time: u32, search: u8) -> bool {
+        let search = u32::from(search);
+        let ages = (0..=search).filter(|age| *age == 0 || *age < time);
+        let expected: BTreeSet<u32> = ages.map(|age| time - age).collect();
+        let times: Vec<u32> = SignedBlock::signing_times(time, search).collect();
+        times.len() == expected.len() && times.into_iter().collect::<BTreeSet<_>>() == expected
+    }
+
+    quickcheck! {
+        fn none_is_left_out(time: u32, search: u8) -> bool {
+            each_comes_once(time, search)
+        }
+
+        fn none_is_left_out_near_the_beginning_of_time(time: u8, search: u8) -> bool {
+            each_comes_once(time.into(), search)
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The key of a miner.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
+use aws_lc_rs::encoding::AsRawBytes;
 use aws_lc_rs::signature::{KeyPair, ML_DSA_65_SIGNING, PqdsaKeyPair};
 use bytes::Bytes;
 use dilithion_wire::{ChainParams, Height};
@@ -78,6 +79,27 @@ impl MinerKey {
         }
     }
 
+    /// A new key, of the system's random numbers.
+    ///
+    /// # Errors
+    /// [`KeyError::Key`] if there are none.
+    pub fn generate() -> Result<Self, KeyError> {
+        Self::new(PqdsaKeyPair::generate(&ML_DSA_65_SIGNING).map_err(|_| KeyError::Key)?)
+    }
+
+    /// The secret key as [`from_text`](Self::from_text) reads it: 8064 hexadecimal digits. Keep them to yourself.
+    ///
+    /// # Errors
+    /// [`KeyError::Key`] if the key cannot be written down, which none should be.
+    pub fn to_text(&self) -> Result<String, KeyError> {
+        let secret = self.pair.private_key().as_raw_bytes().map_err(|_| KeyError::Key)?;
+        let mut text = String::with_capacity(2 * SECRET_KEY_BYTES);
+        for byte in secret.as_ref() {
+            write!(text, "{byte:02x}").map_err(|_| KeyError::Key)?;
+        }
+        Ok(text)
+    }
+
     fn new(pair: PqdsaKeyPair) -> Result<Self, KeyError> {
         let public_key = pair.public_key().as_ref().try_into().map_err(|_| KeyError::Key)?;
         Ok(Self { pair, public_key })
@@ -149,10 +171,19 @@ impl fmt::Debug for MinerKey {
 
 #[cfg(test)]
 mod tests {
-    use aws_lc_rs::encoding::AsRawBytes;
-
     use super::*;
     use crate::signature::verify;
+
+    #[test]
+    fn a_new_key_is_written_and_read() {
+        let key = MinerKey::generate().unwrap();
+        let text = key.to_text().unwrap();
+        assert_eq!(text.len(), 8064);
+        let again = MinerKey::from_text(&text).unwrap();
+        assert_eq!(again.identity(), key.identity());
+        assert!(verify(key.public_key(), &[1; 32], &again.sign(&[1; 32]).unwrap()));
+        assert_ne!(MinerKey::generate().unwrap().identity(), key.identity());
+    }
 
     #[test]
     fn key_files() {

@@ -1,6 +1,7 @@
 //! What a block is to be, before somebody mines it.
 
 use bytes::Bytes;
+use dilithion_pow::{CompactTarget, Target};
 use dilithion_wire::{
     Amount, Block, BlockHash, BlockHeader, ChainParams, Height, MerkleRoot, OutPoint, Transaction, TxIn,
     TxOut,
@@ -8,6 +9,7 @@ use dilithion_wire::{
 
 use super::key::{KeyError, MinerKey};
 use super::script::{Claim, greeting};
+use crate::dfmp::{Multiplier, Standing, multiplier};
 use crate::mik::SignedBlock;
 use crate::validate::dev_fund_outputs;
 use crate::validate::script::pay_to_key_hash;
@@ -31,6 +33,9 @@ pub struct BlockPlan<'a> {
     pub transactions: Vec<Transaction>,
     /// Whom the coinbase pays first; the miner's key unless set.
     pub payout: Option<Bytes>,
+    /// Outputs of the coinbase behind those that pay somebody; none unless set. What they are worth is not taken from the
+    /// miner's.
+    pub outputs: Vec<TxOut>,
 }
 
 impl<'a> BlockPlan<'a> {
@@ -38,7 +43,26 @@ impl<'a> BlockPlan<'a> {
     #[must_use]
     pub const fn on(params: &'a ChainParams, parent: BlockHash, height: Height, time: u32) -> Self {
         let (bits, fees) = (params.genesis.bits, Amount::ZERO);
-        Self { params, parent, height, time, bits, fees, transactions: Vec::new(), payout: None }
+        let transactions = Vec::new();
+        Self { params, parent, height, time, bits, fees, transactions, payout: None, outputs: Vec::new() }
+    }
+
+    /// By what factor the target is harder if a miner of this standing makes the block. Up to the assume-valid height
+    /// nobody has a handicap, as nothing is checked there but the header's own target (spec: consensus §13.4).
+    #[must_use]
+    pub fn multiplier(&self, standing: &Standing) -> Multiplier {
+        match &self.params.mik {
+            Some(rules) if self.height > rules.assume_valid_height => {
+                multiplier(standing, self.height, rules)
+            }
+            _ => Multiplier::ONE,
+        }
+    }
+
+    /// What the id of the block has to be below then.
+    #[must_use]
+    pub fn target(&self, standing: &Standing) -> Target {
+        self.multiplier(standing).apply(CompactTarget(self.bits).target())
     }
 
     /// The block that a miner makes of it, signed for its time. It lacks the proof of work.
@@ -75,6 +99,7 @@ impl<'a> BlockPlan<'a> {
             outputs[0].value = outputs[0].value.checked_sub(value).unwrap_or(Amount::ZERO);
             outputs.push(TxOut { value, script_pubkey: pay_to_key_hash(&payee) });
         }
+        outputs.extend(self.outputs.iter().cloned());
         let mut transactions = vec![Transaction { version: 1, inputs: vec![input], outputs, lock_time: 0 }];
         transactions.extend(self.transactions.iter().cloned());
         let mut block = Block {

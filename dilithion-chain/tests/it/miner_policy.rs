@@ -3,17 +3,19 @@
 use std::slice;
 use std::sync::Arc;
 
+use dilithion_chain::dfmp::effective_target;
 use dilithion_chain::mik::{Identity, Section};
 use dilithion_chain::mining::Claim;
+use dilithion_chain::validate::{Context, MinerRules, check_miner};
 use dilithion_chain::{
-    Candidate, ChainReader, Chainstate, Damage, Depth, MIN_PRUNE, Policy, ReorgError, StoreError,
-    StoreOptions,
+    Candidate, ChainReader, Chainstate, Damage, Depth, MIN_PRUNE, MinerError, Policy, ReorgError,
+    StoreError, StoreOptions,
 };
 use dilithion_pow::{CompactTarget, Target};
 use dilithion_wire::{ChainParams, Height};
 
 use crate::miner_rules::Network;
-use crate::miners::{keys, plan, solved};
+use crate::miners::{keys, plan, registration, solved, standing};
 use crate::{import, mainnet, small, store};
 
 const REFERENCE: Claim = Claim::Reference { dna: None };
@@ -119,6 +121,69 @@ fn no_policy_takes_a_branch_without_a_miner() {
     let mut reference = network.twin(Policy::Reference);
     assert_eq!(refused(&mut network, &blocks), "mik-missing");
     assert_eq!(refused(&mut reference, &blocks), "mik-missing");
+}
+
+/// What the reference node says when a block arrives that stands beside its tip: it judges by the state of the tip (spec:
+/// mainnet-node §1).
+fn on_arrival_there(network: &Network, beside: &Candidate) -> Result<(), MinerError> {
+    let (tip, parent) = (network.chain.tip(), beside.block.header.prev_hash);
+    let context = Context { params: &network.params, policy: Policy::Reference, height: tip.height, parent };
+    let state = standing(&network.chain.reader(), &beside.block, network.rules());
+    match check_miner(beside, &state, &context, MinerRules::All)? {
+        Some(check) => check.run(),
+        None => Ok(()),
+    }
+}
+
+/// The reference node refuses a valid block for what its miner did on another branch. Other nodes of the network have taken
+/// it, as they saw it first; here no policy refuses it.
+#[test]
+fn a_block_beside_the_tip_is_judged_by_its_own_branch() {
+    let mut network = Network::new(Policy::Strict);
+    for _ in 0..10 {
+        network.extend(&keys()[0], &REFERENCE);
+    }
+    let (fork, mut branch) = (network.chain.tip().height, network.twin(Policy::Strict));
+    // The miner's thirteenth of the last twenty blocks, which is the first to cost more, twice.
+    network.extend(&keys()[0], &REFERENCE);
+    let block = branch.plan().mined_by(&keys()[0], &REFERENCE).unwrap();
+    let target = |of: &Network| {
+        let standing = standing(&of.chain.reader(), &block, of.rules());
+        effective_target(block.header.bits, &standing, fork.next(), of.rules())
+    };
+    assert!(target(&network) < target(&branch));
+    let beside = solved(block.clone(), target(&branch), target(&network));
+    assert_eq!(on_arrival_there(&network, &beside).unwrap_err().reject_reason(), "high-hash-dfmp");
+
+    import(&mut branch.chain, slice::from_ref(&beside), 1);
+    let blocks = [beside, branch.extend(&keys()[1], &REFERENCE)];
+    for policy in [Policy::Strict, Policy::Reference] {
+        let mut node = network.twin(policy);
+        node.chain.reorg(fork, &blocks).unwrap();
+        assert_eq!(node.chain.tip().hash, blocks[1].hash);
+        assert_eq!(node.chain.reader().miners().unwrap().len(), 2);
+    }
+}
+
+/// The other way round: the reference node takes a block whose miner is registered on the branch of the tip only. So does its
+/// policy, by what a reorganisation asks for.
+#[test]
+fn a_block_beside_the_tip_may_name_a_miner_of_the_tips_branch_by_the_reference_policy_only() {
+    let mut network = Network::new(Policy::Strict);
+    let fork = network.chain.tip();
+    let first = plan(&network.params, fork.hash, fork.height.0 + 1);
+    let beside = first.mined_by(&keys()[2], &REFERENCE).unwrap();
+    network.extend(&keys()[2], &registration(&network.params, &keys()[2], fork.height.0 + 1));
+    let base = CompactTarget(beside.header.bits).target();
+    let beside = solved(beside, base.hardened(8_000_000), Target::ZERO);
+    assert_eq!(on_arrival_there(&network, &beside), Ok(()));
+
+    let next = plan(&network.params, beside.hash, fork.height.0 + 2);
+    let blocks = [beside, solved(next.mined_by(&keys()[1], &REFERENCE).unwrap(), base, Target::ZERO)];
+    let mut reference = network.twin(Policy::Reference);
+    assert_eq!(refused(&mut network, &blocks), "mik-unknown");
+    reference.chain.reorg(fork.height, &blocks).unwrap();
+    assert_eq!(reference.chain.tip().hash, blocks[1].hash);
 }
 
 /// The reference node forgets less and more than it should when it disconnects blocks; a store that did so is put right when

@@ -1,5 +1,6 @@
 //! The options of `run` that make a node produce blocks.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -16,9 +17,12 @@ pub struct ProduceArgs {
     /// Make ten blocks a second
     #[arg(long, requires = "produce")]
     pub test_mode: bool,
-    /// Who gets the coins of blocks made here [default: nobody, they are lost]
+    /// Who gets the coins of blocks made here [default: the owner of --identity-key; without one they are lost]
     #[arg(long, value_name = "ADDRESS", value_parser = Payee::address)]
     pub mining_address: Option<Payee>,
+    /// The file with the key of who makes the blocks, where blocks name their miner; made if it is not there
+    #[arg(long, value_name = "FILE", value_parser = file)]
+    pub identity_key: Option<PathBuf>,
 }
 
 impl ProduceArgs {
@@ -26,8 +30,14 @@ impl ProduceArgs {
     #[must_use]
     pub fn config(&self) -> ProducerConfig {
         let interval = self.produce.map(|asked| if self.test_mode { TEST_INTERVAL } else { asked });
-        ProducerConfig { interval, payee: self.mining_address.clone().unwrap_or_else(Payee::nobody) }
+        let (payee, identity_key) = (self.mining_address.clone(), self.identity_key.clone());
+        ProducerConfig { interval, payee, identity_key }
     }
+}
+
+/// A file, wherever the process may go: a node in the background leaves the folder that it was started in.
+fn file(text: &str) -> std::io::Result<PathBuf> {
+    std::path::absolute(text)
 }
 
 /// A number of seconds, fractions allowed; the usual interval if none is given.
@@ -74,9 +84,18 @@ mod tests {
 
     #[test]
     fn coins_are_lost_unless_there_is_an_address() {
-        assert_eq!(ProduceArgs::default().config().payee, Payee::nobody());
+        assert_eq!(ProduceArgs::default().config().payee, None);
         let address = "DJrywx4AsVQSPLZCKRdg8erZdPMNaRSrKq";
         let line = Line::try_parse_from(["run", "--mining-address", address]).unwrap();
-        assert_eq!(line.args.config().payee, Payee::address(address).unwrap());
+        assert_eq!(line.args.config().payee, Some(Payee::address(address).unwrap()));
+    }
+
+    #[test]
+    fn a_key_file_is_found_from_any_folder() {
+        assert_eq!(ProduceArgs::default().config().identity_key, None);
+        let line = Line::try_parse_from(["run", "--identity-key", "miner.key"]).unwrap();
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(line.args.config().identity_key, Some(here.join("miner.key")));
+        assert!(Line::try_parse_from(["run", "--identity-key", ""]).is_err());
     }
 }

@@ -2,10 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use dilithion_pow::PowMode;
-use dilithion_wire::Height;
+use dilithion_wire::{Height, Policy};
 
 use super::chain_args::ChainArgs;
 use super::http_args::HttpArgs;
@@ -60,6 +62,9 @@ pub struct RunArgs {
     /// Fetch blocks, or prove headers only and hold until told to `sync_now`
     #[arg(long, value_name = "full|headers", default_value = "full")]
     pub mode: SyncMode,
+    /// Keep all rules, or only those that the network of C++ nodes keeps [default: the network's, strict]
+    #[arg(long, value_name = "strict|reference", value_parser = policies())]
+    pub policy: Option<Policy>,
     /// Stop, with exit code 0, once this block is connected; with --mode headers, once this header is proved
     #[arg(long, value_name = "N")]
     pub stop_at_height: Option<u32>,
@@ -105,11 +110,22 @@ impl RunArgs {
         config.mode = self.mode;
         config.pow = self.pow;
         config.threads = self.threads;
+        if let Some(policy) = self.policy {
+            Arc::make_mut(&mut config.params).policy = policy;
+        }
         config.stop_at = self.stop_at_height.map(Height);
         config.prune = self.prune;
         config.producer = self.produce.config();
         Ok(config)
     }
+}
+
+/// The policies, by the names that chain files give them.
+fn policies() -> impl TypedValueParser<Value = Policy> {
+    PossibleValuesParser::new(["strict", "reference"]).map(|name| match name.as_str() {
+        "reference" => Policy::Reference,
+        _ => Policy::Strict,
+    })
 }
 
 #[cfg(test)]
@@ -155,6 +171,14 @@ mod tests {
         assert!(dials("dilithion-node run --datadir /tmp/x"));
         assert!(dials("dilithion-node run --datadir /tmp/x --addnode 127.0.0.1:3"));
         assert!(!dials("dilithion-node run --datadir /tmp/x --no-seeds"));
+    }
+
+    #[test]
+    fn the_policy_is_the_networks_unless_told_otherwise() {
+        let policy = |line| run_args(line).node_config().unwrap().params.policy;
+        assert_eq!(policy("x run --datadir x"), Policy::Strict);
+        assert_eq!(policy("x run --datadir x --policy reference"), Policy::Reference);
+        assert!(Cli::try_parse_from(["x", "run", "--policy", "mild"]).is_err());
     }
 
     #[test]

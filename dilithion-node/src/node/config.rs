@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::event::{Events, NoEvents};
 use crate::http::{HttpConfig, HttpError};
 use crate::net::{Dialer, NetConfig, TcpDialer};
-use crate::producer::{ProducerConfig, Refusal};
+use crate::producer::{IdentityError, ProducerConfig, Refusal};
 use crate::relay::RelayConfig;
 use crate::sync::SyncMode;
 
@@ -136,6 +136,9 @@ pub enum NodeError {
     /// The HTTP server does not start.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// The identity that is to make blocks cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),

@@ -27,7 +27,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::event::{Events, NodeEvent, Reporter};
 use crate::http::{HttpServer, Services};
 use crate::net::{ConnectionManager, NetParts, PeerSnapshot};
-use crate::producer::{Producer, ProducerParts, Refusal};
+use crate::producer::{MinerIdentity, Producer, ProducerParts, Refusal};
 use crate::random::random_u64;
 use crate::relay::TxRelay;
 use crate::stage::{
@@ -190,6 +190,7 @@ struct Prepared {
     coordinator: Coordinator,
     relay: TxRelay,
     hasher: Arc<dyn Hasher>,
+    identity: Option<MinerIdentity>,
 }
 
 impl Prepared {
@@ -200,6 +201,8 @@ impl Prepared {
         if let Some(refusal) = refusal.or_else(|| config.producer.refusal(params)) {
             return Err(refusal.into());
         }
+        let key_file = config.producer.identity_key.as_deref();
+        let identity = key_file.map(|file| MinerIdentity::open_or_create(file, params)).transpose()?;
         let chain = open_chainstate(&config)?;
         let hasher = match &config.hasher {
             Some(hasher) => Arc::clone(hasher),
@@ -223,11 +226,11 @@ impl Prepared {
             (tip.height, tip.hash),
         );
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        Ok((config, Self { clock, chain, coordinator, relay, hasher }))
+        Ok((config, Self { clock, chain, coordinator, relay, hasher, identity }))
     }
 
     async fn start(self, config: NodeConfig) -> Result<Node, NodeError> {
-        let Self { clock, chain, coordinator, relay, hasher } = self;
+        let Self { clock, chain, coordinator, relay, hasher, identity } = self;
         let (handle, inputs) = EngineHandle::channel();
         let answers = handle.clone();
         let pool_config = PoolConfig { threads: config.threads, niceness: Some(HASH_NICENESS) };
@@ -278,6 +281,7 @@ impl Prepared {
         let producer = ProducerParts {
             params: Arc::clone(&config.params),
             config: config.producer,
+            identity,
             clock: Arc::clone(&clock),
             store: store.clone(),
             hasher,
@@ -286,7 +290,7 @@ impl Prepared {
             tip: engine.tip(),
         };
         let headers_only = (config.mode == SyncMode::Headers).then_some(Refusal::HeadersOnly);
-        let producer = match headers_only.or_else(|| Refusal::of(&producer.params)) {
+        let producer = match headers_only.or_else(|| Refusal::of(&producer.params, &producer.config)) {
             Some(refusal) => Err(refusal),
             None => match Producer::spawn(producer) {
                 Ok(producer) => Ok(producer),

@@ -1,9 +1,13 @@
 //! Why a node makes no block.
 
 use dilithion_chain::StoreError;
+use dilithion_chain::mik::Identity;
+use dilithion_chain::mining::KeyError;
 use dilithion_pow::PowError;
 use dilithion_wire::{BlockHash, ChainParams, Height};
 use thiserror::Error;
+
+use super::ProducerConfig;
 
 /// Why a node makes no blocks at all on a network.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -14,13 +18,11 @@ pub enum Refusal {
         /// Its name.
         network: String,
     },
-    /// Coinbases of this network need more than this node puts into them.
-    #[error("refused: a coinbase of {network} must have {what}, which this node does not make")]
-    Coinbase {
+    /// Coinbases of this network name their miner, and nobody said who that is.
+    #[error("refused: blocks of {network} name their miner; --identity-key says who that is")]
+    Identity {
         /// Its name.
         network: String,
-        /// What is missing.
-        what: &'static str,
     },
     /// The node has no chain to build on.
     #[error("refused: a node that fetches headers only makes no blocks")]
@@ -31,16 +33,14 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Why no blocks are made on a network, if none are.
+    /// Why no blocks are made on a network by this configuration, if none are.
     #[must_use]
-    pub fn of(params: &ChainParams) -> Option<Self> {
+    pub fn of(params: &ChainParams, config: &ProducerConfig) -> Option<Self> {
         let network = params.name.clone();
         if !params.is_private() {
             Some(Self::Public { network })
-        } else if params.mik.is_some() {
-            Some(Self::Coinbase { network, what: "the identity of a miner" })
-        } else if params.dev_fund.is_some() {
-            Some(Self::Coinbase { network, what: "outputs to a development fund" })
+        } else if params.mik.is_some() && config.identity_key.is_none() {
+            Some(Self::Identity { network })
         } else {
             None
         }
@@ -75,6 +75,24 @@ pub enum ProduceError {
         /// The wall clock.
         now: u64,
     },
+    /// The miner has to be registered first, and too few keys of the network's seeds are at hand to attest that.
+    #[error(
+        "{identity} is not registered, which takes attestations of {required} seeds; the key file has keys of {present}"
+    )]
+    Unattested {
+        /// The miner.
+        identity: Identity,
+        /// Keys of seeds in the key file.
+        present: usize,
+        /// Attestations needed.
+        required: u32,
+    },
+    /// The registration of the miner was taken back just now; its proof of work has to be found again.
+    #[error("{0} is not registered any more")]
+    Unregistered(Identity),
+    /// The block could not be signed.
+    #[error("the identity's key: {0}")]
+    Key(#[from] KeyError),
     /// Another block was connected meanwhile.
     #[error("the tip moved while a block was made")]
     TipMoved,

@@ -1,17 +1,32 @@
 //! What a block on top of the tip is made of.
 
+use dilithion_chain::dfmp::{Multiplier, Standing};
+use dilithion_chain::mik::Identity;
+use dilithion_chain::mining::BlockPlan;
 use dilithion_chain::{ChainReader, MessageRoom, Tip, validate::check_final};
 use dilithion_headers::HeadersConfig;
-use dilithion_wire::{
-    Amount, Block, BlockHeader, ChainParams, DataMessage, Height, MerkleRoot, OutPoint, Transaction, TxIn,
-    TxOut,
-};
+use dilithion_pow::Target;
+use dilithion_wire::{Block, BlockHeader, ChainParams, DataMessage, Height, MerkleRoot};
 
-use super::selection::{Selection, select};
-use super::{Payee, ProduceError};
+use super::selection::select;
+use super::{MinerIdentity, Payee, ProduceError};
 
-/// Version of the headers and transactions made here: that of the genesis block.
+/// Version of the headers made here: that of the genesis block.
 const VERSION: i32 = 1;
+/// The longest script of a coinbase that names its miner (spec: consensus §13.2).
+const MAX_NAMING_SCRIPT: usize = 20_000;
+/// Transactions beside the coinbase at most: more, and networks with attestations do not find those (spec: mainnet-node
+/// §2.8). Only tiny ones could be as many.
+const MAX_TRANSACTIONS: usize = 0xfffe;
+
+/// Who makes a block.
+#[derive(Clone, Copy, Debug)]
+pub struct Maker<'a> {
+    /// Who gets the coins.
+    pub payee: &'a Payee,
+    /// Who the coinbase says it was, on networks where it does.
+    pub identity: Option<&'a MinerIdentity>,
+}
 
 /// A block that lacks nothing but a nonce.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +35,10 @@ pub struct Template {
     pub parent: Tip,
     /// The block.
     pub block: Block,
+    /// What its id has to be below: its header's target, or less for who made much lately.
+    pub target: Target,
+    /// By what factor it is less.
+    pub multiplier: Multiplier,
     /// How many messages it carries.
     pub messages: usize,
 }
@@ -39,48 +58,56 @@ impl Template {
 ///
 /// # Errors
 ///
-/// [`ProduceError::Store`], and [`ProduceError::AheadOfTime`] if the chain's times are so far ahead that no block may follow.
+/// [`ProduceError::Store`]; [`ProduceError::AheadOfTime`] if the chain's times are so far ahead that no block may follow;
+/// what [`MinerIdentity::claim`] says.
 pub fn assemble(
     params: &ChainParams,
     rules: &HeadersConfig,
     store: &ChainReader,
-    payee: &Payee,
+    maker: Maker<'_>,
     unix_time: u64,
 ) -> Result<Template, ProduceError> {
     let parent = store.tip()?;
     let header = next_header(rules, store, &parent, unix_time)?;
     let height = parent.height.next();
     let mut room = MessageRoom::of_block(params);
+    if params.mik.is_some() {
+        room.bytes = room.bytes.saturating_sub(MAX_NAMING_SCRIPT);
+    }
     let waiting = usize::try_from(store.pending_message_stats()?.bytes).unwrap_or(usize::MAX);
-    let pending = store.pending_transactions().collect::<Result<Vec<_>, _>>()?;
+    // Parents come first, so that those which are left out leave no child behind.
+    let pending = store.pending_transactions().take(MAX_TRANSACTIONS).collect::<Result<Vec<_>, _>>()?;
     let for_transactions = room.bytes.saturating_sub(waiting.min(room.bytes / 2));
     let chosen = select(pending, for_transactions, |tx| check_final(tx, height, header.time).is_ok());
     room.bytes = room.bytes.saturating_sub(chosen.bytes);
     let messages = store.pending_messages(room)?;
-    let block = block(header, params, height, (payee, chosen, &messages));
-    Ok(Template { parent, block, messages: messages.len() })
+    let plan = BlockPlan {
+        bits: header.bits,
+        fees: chosen.fees,
+        transactions: chosen.transactions,
+        payout: Some(maker.payee.as_script().clone()),
+        outputs: messages.iter().flat_map(DataMessage::outputs).collect(),
+        ..BlockPlan::on(params, parent.hash, height, header.time)
+    };
+    let (block, standing) = made(&plan, store, maker)?;
+    let (target, multiplier) = (plan.target(&standing), plan.multiplier(&standing));
+    Ok(Template { parent, block, target, multiplier, messages: messages.len() })
 }
 
-fn block(
-    header: BlockHeader,
-    params: &ChainParams,
-    height: Height,
-    (payee, chosen, messages): (&Payee, Selection, &[DataMessage]),
-) -> Block {
-    let value = params.subsidy(height).checked_add(chosen.fees).unwrap_or(Amount::MAX_MONEY);
-    let reward = TxOut { value, script_pubkey: payee.as_script().clone() };
-    let outputs = std::iter::once(reward).chain(messages.iter().flat_map(DataMessage::outputs)).collect();
-    // The height makes each coinbase another transaction.
-    let input = TxIn {
-        previous_output: OutPoint::NULL,
-        script_sig: height.0.to_le_bytes().to_vec().into(),
-        sequence: u32::MAX,
+/// The block of a plan, and what the chain says about its maker.
+fn made(
+    plan: &BlockPlan<'_>,
+    store: &ChainReader,
+    Maker { payee, identity }: Maker<'_>,
+) -> Result<(Block, Standing), ProduceError> {
+    let payout = payee.as_script();
+    let (Some(rules), Some(identity)) = (&plan.params.mik, identity) else {
+        return Ok((plan.anonymous(payout.clone()), Standing::default()));
     };
-    let coinbase = Transaction { version: VERSION, inputs: vec![input], outputs, lock_time: 0 };
-    let transactions = std::iter::once(coinbase).chain(chosen.transactions).collect();
-    let mut block = Block { header, vdf: None, transactions };
-    block.header.merkle_root = block.merkle_root();
-    block
+    let standing = store.standing(Some(&identity.id()), &Identity::of_script(payout), rules)?;
+    let registered = standing.public_key.is_some();
+    let claim = identity.claim(plan.params, plan.height, plan.time, registered)?;
+    Ok((identity.make(plan, &claim)?, standing))
 }
 
 /// A header on top of `parent` with its time and target.

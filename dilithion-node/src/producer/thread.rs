@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::worker::{Request, Worker};
-use super::{Payee, ProduceError, Produced, ProducerConfig, ProducerStats, Refusal};
+use super::{MinerIdentity, Payee, ProduceError, Produced, ProducerConfig, ProducerStats, Refusal};
 use crate::clock::Clock;
 use crate::stage::{EngineHandle, StatusReceiver, TipReceiver};
 
@@ -22,6 +22,7 @@ const MAX_REQUESTS: usize = 16;
 pub(crate) struct ProducerParts {
     pub(crate) params: Arc<ChainParams>,
     pub(crate) config: ProducerConfig,
+    pub(crate) identity: Option<MinerIdentity>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) store: ChainReader,
     pub(crate) hasher: Arc<dyn Hasher>,
@@ -87,7 +88,9 @@ impl Producer {
 impl ProducerConfig {
     /// Why a node on this network cannot follow this configuration, if it cannot.
     pub(crate) fn refusal(&self, params: &ChainParams) -> Option<Refusal> {
-        let interval = self.interval?;
-        Refusal::of(params).or_else(|| interval.is_zero().then_some(Refusal::NoInterval))
+        let nothing_asked = self.interval.is_none() && self.identity_key.is_none();
+        let no_interval = || self.interval.is_some_and(|interval| interval.is_zero());
+        let refusal = || Refusal::of(params, self).or_else(|| no_interval().then_some(Refusal::NoInterval));
+        if nothing_asked { None } else { refusal() }
     }
 }

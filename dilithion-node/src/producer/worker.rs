@@ -3,15 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dilithion_chain::dfmp::Multiplier;
 use dilithion_headers::HeadersConfig;
 use dilithion_pow::{HashWorker, Hasher, PowError};
-use dilithion_wire::{BlockHash, Encode};
+use dilithion_wire::{BlockHash, Encode, Height};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::thread::ProducerParts;
-use super::{Payee, ProduceError, Produced, ProducerStats, SlotSchedule, Template, assemble, search};
+use super::{
+    Maker, MinerIdentity, Payee, ProduceError, Produced, ProducerStats, SlotSchedule, Template, assemble,
+    search,
+};
 use crate::sync::{Event, IbdState};
 
 /// A block is begun so long before its slot, or half an interval if that is less: on regtest nearly every search is done by
@@ -21,6 +25,9 @@ const LEAD: Duration = Duration::from_millis(500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same while the node is stopping.
 const STOP_GRACE: Duration = Duration::from_secs(1);
+/// A nonce that is not found by then is searched for in a new block: with the time of the day, which on many networks eases the
+/// target, and with what is pending by now.
+const REFRESH: Duration = Duration::from_secs(60);
 /// How often a block is made anew because the tip moved meanwhile.
 const MAX_ATTEMPTS: usize = 5;
 
@@ -42,6 +49,10 @@ enum Turn {
 pub(super) struct Worker {
     parts: ProducerParts,
     rules: HeadersConfig,
+    /// Who gets the coins unless a request says otherwise.
+    payee: Payee,
+    /// The last block of which it was told that it is harder than its header says.
+    told: Option<Height>,
     schedule: Option<SlotSchedule>,
     runtime: Arc<Runtime>,
     requests: mpsc::Receiver<Request>,
@@ -68,10 +79,16 @@ impl Worker {
         let start = parts.clock.now().mono;
         let schedule = parts.config.interval.and_then(|interval| SlotSchedule::new(start, interval));
         let rules = HeadersConfig::from_params(&parts.params);
-        Self { parts, rules, schedule, runtime: Arc::new(runtime), requests, publisher, stop, hasher: None }
+        let owner = || parts.identity.as_ref().map(MinerIdentity::payee);
+        let payee = parts.config.payee.clone().or_else(owner).unwrap_or_else(Payee::nobody);
+        let runtime = Arc::new(runtime);
+        Self { parts, rules, payee, told: None, schedule, runtime, requests, publisher, stop, hasher: None }
     }
 
     pub(super) fn run(mut self) {
+        if let Some(identity) = &self.parts.identity {
+            tracing::info!("Identity {} makes the blocks", identity.id());
+        }
         if let Some(schedule) = &self.schedule {
             match self.parts.store.tip() {
                 Ok(tip) => tracing::info!("Leader resuming from height {}", tip.height),
@@ -119,7 +136,7 @@ impl Worker {
 
     /// Makes the block of the next slot ahead of it, and hands it out when it is due.
     fn make_for_slot(&mut self) {
-        let payee = self.parts.config.payee.clone();
+        let payee = self.payee.clone();
         let proved = self.prove(&payee);
         self.wait_for_slot();
         if self.stop.is_cancelled() {
@@ -155,7 +172,7 @@ impl Worker {
     }
 
     fn make_now(&mut self, payee: Option<Payee>) -> Result<Produced, ProduceError> {
-        let payee = payee.unwrap_or_else(|| self.parts.config.payee.clone());
+        let payee = payee.unwrap_or_else(|| self.payee.clone());
         let proved = self.prove(&payee)?;
         self.hand_out(proved)
     }
@@ -185,17 +202,22 @@ impl Worker {
 
     /// Makes a block on top of the tip and finds its nonce.
     fn prove(&mut self, payee: &Payee) -> Result<Proved, ProduceError> {
-        for _ in 0..MAX_ATTEMPTS {
+        let mut moved = 0;
+        while moved < MAX_ATTEMPTS {
             self.check_ready()?;
+            self.work_for_registration()?;
             let parts = &self.parts;
             let now = parts.clock.now();
-            let mut template = assemble(&parts.params, &self.rules, &parts.store, payee, now.unix)?;
-            let worker = worker_of(&mut self.hasher, parts.hasher.as_ref())?;
-            let (stop, tip) = (&self.stop, &self.parts.tip);
+            let maker = Maker { payee, identity: parts.identity.as_ref() };
+            let mut template = assemble(&parts.params, &self.rules, &parts.store, maker, now.unix)?;
+            self.tell_handicap(&template);
+            let worker = worker_of(&mut self.hasher, self.parts.hasher.as_ref())?;
+            let (stop, clock, tip) = (&self.stop, &self.parts.clock, &self.parts.tip);
             let parent = template.parent.height;
             // The engine's tip may be a moment behind the store's, but never ahead of it.
-            let go_on = || !stop.is_cancelled() && tip.borrow().0 <= parent;
-            let found = search(&mut template.block.header, worker, go_on);
+            let is_current = || !stop.is_cancelled() && tip.borrow().0 <= parent;
+            let go_on = || is_current() && clock.now().mono.saturating_sub(now.mono) < REFRESH;
+            let found = search(&mut template.block.header, &template.target, worker, go_on);
             if self.stop.is_cancelled() {
                 return Err(ProduceError::Stopping);
             }
@@ -204,11 +226,43 @@ impl Worker {
                 if self.follows_tip(&proved) {
                     return Ok(proved);
                 }
+                moved += 1;
+            } else if !is_current() {
+                moved += 1;
             } else if template.block.header.nonce == u32::MAX {
                 return Err(ProduceError::NoNonce);
             }
         }
         Err(ProduceError::TipMoved)
+    }
+
+    /// Finds the proof of work of our registration, if the next block has to bring one: once, and for minutes on a network
+    /// like mainnet.
+    fn work_for_registration(&self) -> Result<(), ProduceError> {
+        let ProducerParts { params, store, identity, .. } = &self.parts;
+        let Some(identity) = identity.as_ref().filter(|_| params.mik.is_some()) else { return Ok(()) };
+        if store.miner(&identity.id())?.public_key.is_some() {
+            return Ok(());
+        }
+        let height = store.tip()?.height.next();
+        let Some(bits) = identity.missing_work(params, height)? else { return Ok(()) };
+        tracing::info!(
+            "Identity {} is not registered: searching {bits} bits of work for that",
+            identity.id()
+        );
+        let stopped = || self.stop.is_cancelled();
+        if identity.find_work(bits, || !stopped()) { Ok(()) } else { Err(ProduceError::Stopping) }
+    }
+
+    /// Tells, once for each height, why a block may take long.
+    fn tell_handicap(&mut self, template: &Template) {
+        let (height, multiplier) = (template.height(), template.multiplier);
+        if multiplier > Multiplier::ONE && self.told != Some(height) {
+            self.told = Some(height);
+            tracing::info!(
+                "Block {height} is {multiplier} times as hard, for what we made lately or as we are new"
+            );
+        }
     }
 
     fn follows_tip(&self, proved: &Proved) -> bool {
