@@ -121,3 +121,8 @@ pub use store::utxo::{Coin, UtxoView};
 pub use validate::{
     BlockError, Candidate, MinerError, Policy, ScriptError, StructureError, TransactionError,
 };
+
+/// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
