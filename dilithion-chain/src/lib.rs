@@ -65,6 +65,7 @@
 //! * A block that is refused leaves no trace, and is refused by name ([`BlockError::reject_reason`]).
 //! * What is pending changes with the chain, in the same transaction: transactions, and messages.
 //! * No read transaction outlives a call, so a slow caller never makes the file grow.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod batch;
 mod chainstate;

@@ -34,6 +34,7 @@
 //! # assert_eq!(pool.stats().hashed, 2);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod difficulty;
 mod error;

@@ -71,6 +71,7 @@
 //! | `blocktxn` | [`BlockTxn`](Message::BlockTxn) | block hash, n × transaction | 33 – 8,388,608 | 100,000 | M, after `getblocktxn` |
 //! | `dna…` | [`Dna`](Message::Dna) | not decoded | 8 – 1,048,596 | [`Command::payload_sizes`] | M, advisory; ignored |
 //! | others | [`Unknown`](Message::Unknown) | anything | | | ignored |
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
 mod amount;
