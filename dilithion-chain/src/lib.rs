@@ -66,6 +66,8 @@
 //! * What is pending changes with the chain, in the same transaction: transactions, and messages.
 //! * No read transaction outlives a call, so a slow caller never makes the file grow.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// No input panics, nor does any other mistake of a caller.
+#![warn(clippy::indexing_slicing, clippy::expect_used, clippy::unreachable)]
 
 mod batch;
 mod chainstate;

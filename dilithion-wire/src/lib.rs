@@ -72,6 +72,8 @@
 //! | `dna…` | [`Dna`](Message::Dna) | not decoded | 8 – 1,048,596 | [`Command::payload_sizes`] | M, advisory; ignored |
 //! | others | [`Unknown`](Message::Unknown) | anything | | | ignored |
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// No input panics, nor does any other mistake of a caller.
+#![warn(clippy::indexing_slicing, clippy::expect_used, clippy::unreachable)]
 
 mod address;
 mod amount;
