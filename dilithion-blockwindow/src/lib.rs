@@ -8,6 +8,8 @@
 //! * [`Delivery`] is what a received block was to the window.
 //! * [`TimedOut`] is a request that failed, and [`BlockWindow::timeout_check`] tells when; [`InFlight`] is one that is open.
 //! * [`WindowStats`] says in words what the download is waiting for.
+// No input panics, nor does any other mistake of a caller.
+#![warn(clippy::indexing_slicing, clippy::expect_used, clippy::unreachable)]
 
 mod clock;
 mod config;

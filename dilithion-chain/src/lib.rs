@@ -65,6 +65,9 @@
 //! * A block that is refused leaves no trace, and is refused by name ([`BlockError::reject_reason`]).
 //! * What is pending changes with the chain, in the same transaction: transactions, and messages.
 //! * No read transaction outlives a call, so a slow caller never makes the file grow.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// No input panics, nor does any other mistake of a caller.
+#![warn(clippy::indexing_slicing, clippy::expect_used, clippy::unreachable)]
 
 mod batch;
 mod chainstate;
@@ -121,3 +124,8 @@ pub use store::utxo::{Coin, UtxoView};
 pub use validate::{
     BlockError, Candidate, MinerError, Policy, ScriptError, StructureError, TransactionError,
 };
+
+/// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -42,6 +42,7 @@ pub mod import;
 pub mod journal;
 pub mod json;
 pub mod limits;
+#[warn(clippy::indexing_slicing, clippy::expect_used, clippy::unreachable)] // what peers send ends up here
 pub mod net;
 pub mod node;
 pub mod observer;
@@ -50,10 +51,12 @@ pub mod producer;
 pub mod random;
 pub mod records;
 pub mod redact;
+#[warn(clippy::indexing_slicing, clippy::expect_used, clippy::unreachable)] // what peers send ends up here
 pub mod relay;
 pub mod sim;
 pub mod stage;
 pub mod status_file;
+#[warn(clippy::indexing_slicing, clippy::expect_used, clippy::unreachable)] // what peers send ends up here
 pub mod sync;
 pub mod usage;
 

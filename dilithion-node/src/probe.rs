@@ -136,7 +136,7 @@ impl Client {
         loop {
             let raw = self.receive().await?;
             if raw == pong {
-                return Ok(self.clock.now().mono - sent);
+                return Ok(self.clock.now().mono.saturating_sub(sent));
             }
             // Asked for headers, a client that has none says so; silence would look like a stall.
             if raw.command.as_str() == "getheaders" {

@@ -34,6 +34,9 @@
 //! # assert_eq!(pool.stats().hashed, 2);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// No input panics, nor does any other mistake of a caller.
+#![warn(clippy::indexing_slicing, clippy::expect_used, clippy::unreachable)]
 
 pub mod difficulty;
 mod error;

@@ -132,9 +132,10 @@ impl Encoder<&Message> for MessageCodec {
         let start = dst.len();
         // Into a slice of the right size: a growing buffer would look at its capacity for each field.
         dst.resize(start + FrameHeader::SIZE + length, 0);
-        let (before, payload) = dst.split_at_mut(start + FrameHeader::SIZE);
+        let (_, frame) = dst.split_at_mut(start);
+        let (mut header, payload) = frame.split_at_mut(FrameHeader::SIZE);
         message.encode(&mut &mut *payload);
-        FrameHeader::new(self.magic, message.command(), payload)?.encode(&mut &mut before[start..]);
+        FrameHeader::new(self.magic, message.command(), payload)?.encode(&mut header);
         Ok(())
     }
 }

@@ -183,6 +183,10 @@ impl Command {
 impl Command {
     /// A name of up to eleven printable ASCII characters.
     #[must_use]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "constants have no iterators; the loop ends before the array does"
+    )]
     pub const fn new(name: &str) -> Option<Self> {
         let name = name.as_bytes();
         if name.len() > MAX_NAME {
@@ -221,6 +225,10 @@ impl Command {
     ///
     /// [`InvalidCommand`] if something other than zeros follows the name, the last byte is not zero, or a character is
     /// not printable ASCII.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "constants have no iterators; the loop ends before the array does"
+    )]
     pub const fn from_bytes(bytes: [u8; SIZE]) -> Result<Self, InvalidCommand> {
         let mut len = 0;
         while len < MAX_NAME && is_printable(bytes[len]) {

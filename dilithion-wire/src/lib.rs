@@ -71,6 +71,9 @@
 //! | `blocktxn` | [`BlockTxn`](Message::BlockTxn) | block hash, n × transaction | 33 – 8,388,608 | 100,000 | M, after `getblocktxn` |
 //! | `dna…` | [`Dna`](Message::Dna) | not decoded | 8 – 1,048,596 | [`Command::payload_sizes`] | M, advisory; ignored |
 //! | others | [`Unknown`](Message::Unknown) | anything | | | ignored |
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// No input panics, nor does any other mistake of a caller.
+#![warn(clippy::indexing_slicing, clippy::expect_used, clippy::unreachable)]
 
 mod address;
 mod amount;

@@ -94,12 +94,13 @@ impl<'a> BlockPlan<'a> {
     fn with_coinbase(&self, script: Vec<u8>, payout: Bytes) -> Block {
         let input = TxIn { previous_output: OutPoint::NULL, script_sig: script.into(), sequence: u32::MAX };
         let total = self.params.subsidy(self.height).checked_add(self.fees).unwrap_or(Amount::MAX_MONEY);
-        let mut outputs = vec![TxOut { value: total, script_pubkey: payout }];
+        let mut own = TxOut { value: total, script_pubkey: payout };
+        let mut funds = Vec::new();
         for (payee, value) in dev_fund_outputs(self.params, self.height).into_iter().flatten() {
-            outputs[0].value = outputs[0].value.checked_sub(value).unwrap_or(Amount::ZERO);
-            outputs.push(TxOut { value, script_pubkey: pay_to_key_hash(&payee) });
+            own.value = own.value.checked_sub(value).unwrap_or(Amount::ZERO);
+            funds.push(TxOut { value, script_pubkey: pay_to_key_hash(&payee) });
         }
-        outputs.extend(self.outputs.iter().cloned());
+        let outputs = std::iter::once(own).chain(funds).chain(self.outputs.iter().cloned()).collect();
         let mut transactions = vec![Transaction { version: 1, inputs: vec![input], outputs, lock_time: 0 }];
         transactions.extend(self.transactions.iter().cloned());
         let mut block = Block {

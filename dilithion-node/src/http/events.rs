@@ -77,7 +77,7 @@ async fn feed(app: &App, events: &Events) {
         tokio::time::sleep(MIN_INTERVAL).await;
         tokio::select! {
             changed = status.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(MAX_INTERVAL - MIN_INTERVAL) => {}
+            () = tokio::time::sleep(MAX_INTERVAL.saturating_sub(MIN_INTERVAL)) => {}
             () = app.stopping.cancelled() => return,
             () = events.closed() => return,
         }

@@ -117,6 +117,10 @@ impl IbdState {
 
     /// What a trigger means in this state, by [`TRANSITIONS`].
     #[must_use]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the table has a row for each state and a column for each trigger"
+    )]
     pub const fn outcome(self, trigger: Trigger) -> Outcome {
         TRANSITIONS[self as usize][trigger as usize]
     }

@@ -3,6 +3,10 @@
 use crate::hash::BlockHash;
 
 /// A block id in display order. Evaluated in constants only, where a wrong digit does not compile.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "constants have no iterators; the loop ends before the array does"
+)]
 pub(super) const fn block_hash(text: &str) -> BlockHash {
     let display: [u8; 32] = bytes(text.as_bytes());
     let mut wire = [0; 32];
@@ -15,6 +19,10 @@ pub(super) const fn block_hash(text: &str) -> BlockHash {
 }
 
 /// `N` bytes. Evaluated in constants only, where a wrong digit does not compile.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "constants have no iterators; the loop ends before the array does"
+)]
 pub(super) const fn bytes<const N: usize>(text: &[u8]) -> [u8; N] {
     assert!(text.len() == 2 * N, "two digits a byte");
     let mut bytes = [0; N];

@@ -3,13 +3,9 @@
 
 #[cfg(all(feature = "codec", feature = "quickcheck"))]
 mod allocations;
-#[cfg(feature = "chain-file")]
-mod chain_files;
 mod examples;
-mod fuzz_targets;
 #[cfg(all(feature = "serde", feature = "quickcheck"))]
 mod json;
-mod recorded;
 mod sessions;
 mod vectors;
 

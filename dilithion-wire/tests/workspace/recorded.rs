@@ -1,10 +1,11 @@
 //! Blocks recorded from a network of reference nodes.
 
+use allocation_counter::measure;
 use bytes::{Buf, Bytes};
-use dilithion_wire::{Block, BlockHeader, Decode, Encode, Limits, VdfProof};
+use dilithion_wire::{Block, BlockHeader, Command, Decode, Encode, Limits, RawMessage, VdfProof};
 
 /// The payloads of the recorded `block` messages.
-pub(crate) fn payloads() -> Vec<Bytes> {
+fn payloads() -> Vec<Bytes> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/recorded-500.dat");
     let mut rest = Bytes::from(std::fs::read(path).unwrap());
     let mut payloads = Vec::new();
@@ -42,5 +43,17 @@ fn a_body_behind_a_long_header_is_not_misread() {
         assert_eq!((&long.header, &long.transactions), (&plain.header, &plain.transactions));
         assert_eq!(long.encode_to_vec(), changed(&[7; 64]));
         assert!(Block::decode_exact(changed(&[7; 64]), &Limits::TESTNET).is_err());
+    }
+}
+
+#[test]
+fn real_blocks_take_less_than_twice_their_bytes() {
+    const ENDS_OF_BYTE_STRINGS: u64 = 1024;
+    for payload in payloads() {
+        let raw = RawMessage { command: Command::BLOCK, payload: payload.clone() };
+        let mut decoded = None;
+        let taken = measure(|| decoded = Some(raw.decode(&Limits::MAINNET))).bytes_max;
+        assert!(decoded.unwrap().is_ok());
+        assert!(taken <= 2 * payload.len() as u64 + ENDS_OF_BYTE_STRINGS, "{taken} for {}", payload.len());
     }
 }
