@@ -1,7 +1,7 @@
 //! Figures about the chain that both APIs give.
 
 use dilithion_chain::{ChainReader, StoreError};
-use dilithion_pow::{CompactTarget, Target};
+use dilithion_pow::{CompactTarget, Target, Work};
 use dilithion_wire::Height;
 
 /// The target whose difficulty is 1 (`RPC_GetBlockchainInfo` of the C++ nodes).
@@ -28,6 +28,30 @@ pub(super) fn median_time(store: &ChainReader, height: Height) -> Result<u32, St
     }
     times.sort_unstable();
     Ok(times.get(times.len() / 2).copied().unwrap_or(0))
+}
+
+/// Blocks over which the hash rate is estimated unless something else is asked for (`getnetworkhashps` of Bitcoin Core).
+pub(super) const HASH_RATE_BLOCKS: u32 = 120;
+
+/// Estimated RandomX hashes a second of the whole network: the work of the last `blocks` blocks up to a height, by the time
+/// between the earliest and the latest of them and of the block before (`GetNetworkHashPS` of Bitcoin Core). 0 if that is
+/// none.
+pub(super) fn network_hash_rate(store: &ChainReader, height: Height, blocks: u32) -> Result<f64, StoreError> {
+    let first = Height(height.0.saturating_sub(blocks));
+    let (Some(before), Some(after)) = (store.work_at(first)?, store.work_at(height)?) else {
+        return Ok(0.0);
+    };
+    let mut times = Vec::new();
+    for height in (first.0..=height.0).map(Height) {
+        times.extend(store.header_at(height)?.map(|header| header.time));
+    }
+    let span = |times: &[u32]| Some(times.iter().max()?.saturating_sub(*times.iter().min()?));
+    let seconds = span(&times).filter(|seconds| *seconds > 0);
+    Ok(seconds.map_or(0.0, |seconds| work_as_f64(after.saturating_sub(before)) / f64::from(seconds)))
+}
+
+fn work_as_f64(work: Work) -> f64 {
+    work.to_be_bytes().iter().fold(0.0, |sum, byte| sum * 256.0 + f64::from(*byte))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod handle;
 mod make_blocks;
 mod messages;
 mod parts;
+mod verdicts;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use crate::producer::{Producer, ProducerParts, Refusal};
 use crate::random::random_u64;
 use crate::relay::TxRelay;
 use crate::stage::{Engine, EngineHandle, EngineParts, StatusReceiver, TipReceiver, ValidatorThread};
-use crate::sync::{Coordinator, CoordinatorConfig, Event};
+use crate::sync::{Coordinator, CoordinatorConfig, Event, MAX_STORED};
 
 /// A running node. Dropping it without [`Node::stop`] leaves its threads running.
 pub struct Node {
@@ -186,11 +187,13 @@ impl Prepared {
         );
         let tip = chain.tip();
         let last_checkpoint = params.last_checkpoint().map(|checkpoint| checkpoint.height);
+        let stored = chain.reader().stored_beside_chain(MAX_STORED);
         let coordinator = Coordinator::new(
             CoordinatorConfig {
                 stop_at: config.stop_at,
                 last_checkpoint,
                 max_reorg_depth: params.consensus.max_reorg_depth,
+                stored: stored.map_err(|error| NodeError::Store(Box::new(error)))?,
                 ..CoordinatorConfig::default()
             },
             headers,
