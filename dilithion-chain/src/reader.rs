@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::vec;
 
 use bytes::Bytes;
-use dilithion_pow::Work;
 use dilithion_wire::{Block, BlockHash, BlockHeader, Height, MikParams, OutPoint};
 use heed::RoTxn;
 
@@ -134,14 +133,6 @@ impl ChainReader {
     /// Failures of the store.
     pub fn hash_at(&self, height: Height) -> Result<Option<BlockHash>, StoreError> {
         self.store.read(|txn| Ok(self.active(txn, height)?.map(|block| block.hash)))
-    }
-
-    /// Work of the active chain from genesis to a height, both included, or `None` above the tip (spec: consensus §5c).
-    ///
-    /// # Errors
-    /// Failures of the store.
-    pub fn work_at(&self, height: Height) -> Result<Option<Work>, StoreError> {
-        self.store.read(|txn| Ok(self.active(txn, height)?.map(|block| block.work)))
     }
 
     /// Header of the active chain's block at a height, or `None` above the tip.

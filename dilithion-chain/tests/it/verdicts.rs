@@ -69,15 +69,3 @@ fn a_pruned_store_knows_what_it_has_beside_its_chain() {
     let beside: BTreeSet<BlockHash> = chain.reader().stored_beside_chain(10).unwrap().into_iter().collect();
     assert_eq!(beside, BTreeSet::from([blocks[498].hash, blocks[499].hash]));
 }
-
-#[test]
-fn the_work_of_the_chain_is_told_at_each_height() {
-    let (params, blocks) = recorded::first_500();
-    let dir = tempfile::tempdir().unwrap();
-    let mut chain = open(dir.path(), &params);
-    import(&mut chain, &blocks[..20], 20);
-    let reader = chain.reader();
-    assert_eq!(reader.work_at(Height(20)).unwrap(), Some(chain.tip().work));
-    assert!(reader.work_at(Height(19)).unwrap().unwrap() < chain.tip().work);
-    assert_eq!(reader.work_at(Height(21)).unwrap(), None);
-}

@@ -99,8 +99,9 @@ impl Coordinator {
         self.verdicts_under_way += 1;
         out.push(Action::Store(StoreJob::Reinstate(refused)));
         self.apply_effects(effects, now, out);
-        // Headers on a refused block were not taken in.
         self.ask_everybody_again();
+        // Headers on a refused block were not taken in, so nobody knows who has some.
+        self.peers.values_mut().for_each(|peer| peer.hinted = true);
     }
 
     /// The tip, or a block below it, was declared invalid: goes back to the last one that was not. A better branch, if there

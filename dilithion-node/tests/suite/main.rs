@@ -29,5 +29,6 @@ mod seeds;
 mod serving;
 mod slots;
 mod soak;
+mod verdicts;
 mod wallet;
 mod wire_peer;

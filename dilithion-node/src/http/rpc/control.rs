@@ -8,7 +8,7 @@ use super::chain::chain_word;
 use super::error::RpcError;
 use super::method::{Answer, Method};
 use crate::http::app::App;
-use crate::http::figures::{HASH_RATE_BLOCKS, difficulty, network_hash_rate};
+use crate::http::figures::{HASH_RATE_BLOCKS, MAX_HASH_RATE_BLOCKS, difficulty, network_hash_rate};
 use crate::producer::Payee;
 
 /// Blocks made in one call at most.
@@ -64,8 +64,9 @@ async fn get_mining_info(app: App) -> Answer {
 /// As in Bitcoin Core, a negative height is the tip.
 async fn get_network_hash_rate(app: App, args: Args) -> Answer {
     let blocks = args.optional::<i64>("nblocks")?.unwrap_or(HASH_RATE_BLOCKS.into());
-    let blocks = u32::try_from(blocks).ok().filter(|blocks| *blocks > 0);
-    let blocks = blocks.ok_or_else(|| RpcError::out_of_range("nblocks must be a number of blocks"))?;
+    let blocks = u32::try_from(blocks).ok().filter(|blocks| (1..=MAX_HASH_RATE_BLOCKS).contains(blocks));
+    let blocks = blocks
+        .ok_or_else(|| RpcError::out_of_range(format!("nblocks must be 1 to {MAX_HASH_RATE_BLOCKS}")))?;
     let height = args.optional::<i64>("height")?.unwrap_or(-1);
     app.blocking(move |app| {
         let store = app.node.store();
