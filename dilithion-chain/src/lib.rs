@@ -41,6 +41,7 @@
 //! | `headers` | headers ahead of the tip, and which of them are proven |
 //! | `reader` | [`ChainReader`]: blocks, headers, coins, from any thread or process |
 //! | `search` | a transaction by its id, the coins of a script |
+//! | `verdicts` | blocks that the operator refuses |
 //! | `integrity` | walking the stored chain, at start or on demand |
 //! | `digest` | count, total and hash of the UTXO set |
 //! | [`validate`] | the rules of a block, as pure functions |
@@ -95,6 +96,7 @@ mod search;
 pub mod signature;
 mod store;
 pub mod validate;
+mod verdicts;
 
 pub use chainstate::{Chainstate, DEFAULT_MAP_SIZE, STARTUP_CHECK_BLOCKS, StoreOptions};
 pub use commit_size::{COMMIT_TARGET, CommitSize};

@@ -56,10 +56,10 @@ pub enum HeadersError {
         /// The checkpoint.
         checkpoint: Height,
     },
-    /// A branch on a block whose body is invalid by our rules.
+    /// A branch on a block whose body is invalid by our rules, or that the operator refuses.
     #[error("headers build on invalid block {hash}")]
     InvalidAncestor {
-        /// The block the headers attach to: invalid itself or by an ancestor.
+        /// The block the headers attach to, or the header itself: invalid itself or by an ancestor.
         hash: BlockHash,
     },
     /// As many batches as allowed are on probation: ask later.

@@ -115,6 +115,9 @@ impl HeadersManager {
         let place = self
             .locate(&headers, Some(hash))
             .map_err(|misfit| self.misfit_error(RESTORED, &headers, misfit))?;
+        if self.tree.is_revoked(&hash) || (place.known > 0 && self.tree.node(place.parent).invalid) {
+            return Err(HeadersError::InvalidAncestor { hash });
+        }
         let verified = if place.known > 0 {
             self.confirm(place.parent)
         } else {
@@ -173,6 +176,25 @@ impl HeadersManager {
     pub fn invalidate(&mut self, hash: &BlockHash) -> Effects {
         if let Some(node) = self.tree.get(hash) {
             self.tree.invalidate(node);
+        }
+        self.settle()
+    }
+
+    /// Excludes a block that the operator refuses, and all blocks on it, from the best chain, whether it is known already or
+    /// comes later. Unlike [`invalidate`](Self::invalidate) this can be taken back, by [`reinstate`](Self::reinstate). The
+    /// genesis block cannot be refused: nothing happens then.
+    #[doc(alias = "InvalidateBlock")]
+    pub fn revoke(&mut self, hash: &BlockHash) -> Effects {
+        self.tree.revoke(*hash);
+        self.settle()
+    }
+
+    /// Takes back what the operator said against blocks; what breaks a rule stays invalid. The best chain is then what it
+    /// would be if nothing had been said.
+    #[doc(alias = "ResetBlockFailureFlags")]
+    pub fn reinstate(&mut self, hashes: &[BlockHash]) -> Effects {
+        for hash in hashes {
+            self.tree.reinstate(hash);
         }
         self.settle()
     }

@@ -95,10 +95,25 @@ impl HeadersManager {
         self.by_hash(hash).is_some_and(Node::is_verified)
     }
 
-    /// Whether this id is known and its block, or an ancestor's, was reported invalid.
+    /// Whether this id is known and its block, or an ancestor's, was reported invalid or refused by the operator.
     #[must_use]
     pub fn is_invalid(&self, hash: &BlockHash) -> bool {
         self.by_hash(hash).is_some_and(|node| node.invalid)
+    }
+
+    /// The highest block that is valid, from this one downwards; `None` if this one is not known.
+    #[must_use]
+    pub fn last_valid(&self, hash: &BlockHash) -> Option<(Height, BlockHash)> {
+        let valid =
+            self.tree.self_and_ancestors(self.tree.get(hash)?).find(|id| !self.tree.node(*id).invalid)?;
+        Some((self.tree.node(valid).height, self.tree.hash(valid)))
+    }
+
+    /// The blocks that the operator refuses and that are this one, build on it, or that it builds on, lowest first: what he
+    /// has to take back for this one to be considered again.
+    #[must_use]
+    pub fn revoked_in_line_with(&self, hash: &BlockHash) -> Vec<BlockHash> {
+        self.tree.get(hash).map(|node| self.tree.revoked_in_line_with(node)).unwrap_or_default()
     }
 
     /// Id and height of a header by its 80 bytes, without hashing them.

@@ -9,6 +9,8 @@ mod error;
 mod follow;
 mod read;
 
+use std::convert::Infallible;
+
 use dilithion_wire::{Amount, Height, Transaction, Txid};
 
 pub(crate) use admit::Pool;
@@ -74,6 +76,29 @@ impl Chainstate {
         time: u32,
     ) -> Result<Vec<Result<Accepted, PendingError>>, StoreError> {
         self.write_pool(|pool, txn| transactions.iter().map(|tx| pool.admit(txn, tx, time)).collect())
+    }
+
+    /// What [`submit_all`](Self::submit_all) would say of these transactions, one after another; neither pool nor chain is
+    /// changed, and nothing is written. A transaction may spend what one before it would bring. The signatures are
+    /// remembered all the same: they are true whatever becomes of the transactions.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    #[doc(alias = "testmempoolaccept")]
+    pub fn try_submit(
+        &mut self,
+        transactions: &[Transaction],
+        time: u32,
+    ) -> Result<Vec<Result<Accepted, PendingError>>, StoreError> {
+        let pool = self.pool(self.tip.height);
+        let tried = self.store.try_write(|txn| {
+            let admit = |tx| pool.admit(txn, tx, time);
+            let outcomes = transactions.iter().map(admit).collect::<Result<Vec<_>, StoreError>>()?;
+            // Given up on purpose, with what it would have been.
+            Ok(Err::<Infallible, _>(outcomes))
+        })?;
+        let Err(outcomes) = tried;
+        Ok(outcomes)
     }
 
     /// Removes transactions that should wait no longer, with all that build on them. Ids that are not pending are passed

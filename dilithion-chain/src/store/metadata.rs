@@ -13,10 +13,12 @@ use crate::error::StoreError;
 const TABLE: &str = "metadata";
 
 /// Version of the layout that this crate reads and writes.
-pub(crate) const SCHEMA_VERSION: u32 = 3;
-/// The oldest layout that can be read as it is. It lacks the mark of what was pruned, and it and version 2 the databases of
-/// the miners.
+pub(crate) const SCHEMA_VERSION: u32 = 4;
+/// The oldest layout that can be read as it is. It lacks the mark of what was pruned, it and version 2 the databases of
+/// the miners, and all before 4 that of the blocks that the operator refuses.
 const OLDEST_VERSION: u32 = 1;
+/// The first layout with the blocks that the operator refuses.
+const FIRST_WITH_REVOKED: u32 = 4;
 
 /// Height of the tip, eight bytes.
 const LAST_HEIGHT: &[u8] = b"last_height";
@@ -98,6 +100,11 @@ pub(crate) fn migrate(table: Table, txn: &mut RwTxn) -> Result<(), StoreError> {
 /// Whether the store has the present layout.
 pub(crate) fn is_current(table: Table, txn: &RoTxn) -> Result<bool, StoreError> {
     Ok(u32::from_be_bytes(required(table, txn, SCHEMA)?) == SCHEMA_VERSION)
+}
+
+/// Whether the store has the database of the blocks that the operator refuses.
+pub(crate) fn has_revoked(table: Table, txn: &RoTxn) -> Result<bool, StoreError> {
+    Ok(u32::from_be_bytes(required(table, txn, SCHEMA)?) >= FIRST_WITH_REVOKED)
 }
 
 /// Writes the facts that never change.

@@ -10,6 +10,7 @@
 //! | `utxo` | txid, index | value, height, coinbase flag, script |
 //! | `identities` | miner | first and last height, key |
 //! | `miners` | height | miner, payee, what undoing it takes (active chain only) |
+//! | `revoked` | hash of a block that the operator refuses | nothing |
 //! | `metadata` | name | tip, genesis, schema version, network, next insertion number, lowest body, whether miners have identities |
 //! | `pending` | kind of record, and number, id, output or fee rate | see [`pending`] and [`pending_messages`] |
 //! | `messages` | id of a message | height, message (active chain of private networks only) |

@@ -82,7 +82,7 @@ impl Table {
 }
 
 /// Names of the databases, in the order of the fields of [`Tables`].
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "blocks",
     "heights",
     "headers",
@@ -94,14 +94,15 @@ const NAMES: [&str; 11] = [
     "pending",
     "identities",
     "miners",
+    "revoked",
 ];
 /// How many named databases the environment has room for.
-pub(crate) const TABLES: u32 = 11;
+pub(crate) const TABLES: u32 = 12;
 /// What stands in for a database that a store lacks which is only read. It is never looked at: such a store says that it
-/// knows no miners.
+/// knows no miners, or by its version that nothing is revoked.
 const STAND_IN: &str = "metadata";
 /// Databases that stores of older layouts lack.
-const LATER: [&str; 2] = ["identities", "miners"];
+const LATER: [&str; 3] = ["identities", "miners", "revoked"];
 
 /// Handles of the named databases.
 #[derive(Debug, Clone, Copy)]
@@ -128,6 +129,8 @@ pub(crate) struct Tables {
     pub(crate) identities: Table,
     /// Height → who made the active chain's block, and what undoing it takes.
     pub(crate) miners: Table,
+    /// Hash of a block that the operator refuses → nothing.
+    pub(crate) revoked: Table,
 }
 
 impl Tables {
@@ -168,9 +171,34 @@ impl Tables {
     fn from_handles(handles: [Database<'static, Bytes, Bytes>; NAMES.len()]) -> Self {
         let mut names = NAMES.into_iter();
         let handles = handles.map(|database| Table { name: names.next().unwrap_or_default(), database });
-        let [blocks, heights, headers, undo, utxo, index, metadata, messages, pending, identities, miners] =
-            handles;
-        Self { blocks, heights, headers, undo, utxo, index, metadata, messages, pending, identities, miners }
+        let [
+            blocks,
+            heights,
+            headers,
+            undo,
+            utxo,
+            index,
+            metadata,
+            messages,
+            pending,
+            identities,
+            miners,
+            revoked,
+        ] = handles;
+        Self {
+            blocks,
+            heights,
+            headers,
+            undo,
+            utxo,
+            index,
+            metadata,
+            messages,
+            pending,
+            identities,
+            miners,
+            revoked,
+        }
     }
 }
 

@@ -127,7 +127,7 @@ fn a_copy_is_one_state_of_the_store() {
 /// The record of the layout, with a version in place of the present one.
 fn set_schema(dir: &Path, version: u32) {
     let record = |version: u32| [b"schema_version", &version.to_be_bytes()[..]].concat();
-    damage(&dir.join("data.mdb"), &record(3), &record(version));
+    damage(&dir.join("data.mdb"), &record(4), &record(version));
 }
 
 #[test]
@@ -139,18 +139,19 @@ fn a_store_of_the_layout_before_is_migrated_and_a_later_one_refused() {
     // It can be read as it is, which changes nothing.
     let reader = ChainReader::open(dir.path()).unwrap();
     assert_eq!(reader.lowest_body().unwrap(), Height(0));
+    assert_eq!(reader.revoked().unwrap(), []);
     drop(reader);
     let bytes = fs::read(dir.path().join("data.mdb")).unwrap();
-    assert!(!bytes.windows(18).any(|at| at == [b"schema_version", &[0, 0, 0, 3][..]].concat()));
+    assert!(!bytes.windows(18).any(|at| at == [b"schema_version", &[0, 0, 0, 4][..]].concat()));
     let mut chain = open(dir.path(), &params);
     import(&mut chain, &blocks[100..], 100);
     drop(chain);
     let bytes = fs::read(dir.path().join("data.mdb")).unwrap();
-    assert!(bytes.windows(18).any(|at| at == [b"schema_version", &[0, 0, 0, 3][..]].concat()));
+    assert!(bytes.windows(18).any(|at| at == [b"schema_version", &[0, 0, 0, 4][..]].concat()));
 
-    set_schema(dir.path(), 4);
+    set_schema(dir.path(), 5);
     let error = Chainstate::open(dir.path(), Arc::clone(&params), small()).map(drop).unwrap_err();
-    assert_eq!(error.to_string(), "the store has schema version 4, this program reads 3");
+    assert_eq!(error.to_string(), "the store has schema version 5, this program reads 4");
     let error = ChainReader::open(dir.path()).map(drop).unwrap_err();
-    assert!(matches!(error, StoreError::Schema { found: 4, supported: 3 }), "{error}");
+    assert!(matches!(error, StoreError::Schema { found: 5, supported: 4 }), "{error}");
 }

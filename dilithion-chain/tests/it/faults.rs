@@ -35,6 +35,7 @@ fn state(chain: &Chainstate) -> String {
     state.push_str(&format!("\n{:?}", reader.pending_stats().unwrap()));
     state.push_str(&format!("\n{:?}", reader.pending_messages(MessageRoom::UNBOUNDED).unwrap()));
     state.push_str(&format!("\n{:?}", reader.pending_message_stats().unwrap()));
+    state.push_str(&format!("\n{:?}", reader.revoked().unwrap()));
     for (identity, miner) in reader.miners().unwrap() {
         let known = (miner.first_seen, miner.last_mined, miner.public_key.is_some());
         state.push_str(&format!("\n{identity} {known:?}"));
@@ -90,6 +91,18 @@ fn disconnecting_is_all_or_nothing() {
     assert!(failures > 20 * 2, "only {failures}");
     import(&mut chain, &blocks[480..], 20);
     assert_eq!(chain.reader().utxo_stats().unwrap().to_string(), digest_at(500));
+}
+
+#[test]
+fn what_the_operator_says_is_all_or_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut chain, blocks) = prepared(dir.path(), 20);
+    let [one, two] = [blocks[3].hash, blocks[9].hash];
+    assert_eq!(every_change_fails_once(&mut chain, |chain| chain.revoke(one)), 2, "the record, the commit");
+    chain.revoke(two).unwrap();
+    let failures = every_change_fails_once(&mut chain, |chain| chain.reinstate(&[one, two]));
+    assert_eq!(failures, 3, "two records, the commit");
+    assert_eq!(chain.reader().revoked().unwrap(), []);
 }
 
 #[test]

@@ -39,6 +39,7 @@ mod search;
 mod signer;
 mod store;
 mod vectors;
+mod verdicts;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -8,8 +8,8 @@ use dilithion_chain::mik::{Identity, Section};
 use dilithion_chain::mining::Claim;
 use dilithion_chain::validate::{Context, MinerRules, check_miner};
 use dilithion_chain::{
-    Candidate, ChainReader, Chainstate, Damage, Depth, MIN_PRUNE, MinerError, Policy, ReorgError,
-    StoreError, StoreOptions,
+    Candidate, ChainReader, Chainstate, Damage, Depth, MIN_PRUNE, MinerError, Policy, ReorgError, StoreError,
+    StoreOptions,
 };
 use dilithion_pow::{CompactTarget, Target};
 use dilithion_wire::{ChainParams, Height};

@@ -12,7 +12,7 @@ use crate::builder::{coinbase, nowhere, output, seal, spend};
 use crate::fixture::{FEE, Fixture};
 use crate::signer::{sign, signed};
 use crate::store::{damage, flipped};
-use crate::{import, open, small};
+use crate::{digest, import, open, small};
 
 /// A time for lock times that do not matter.
 const TIME: u32 = 1_730_000_000;
@@ -308,4 +308,32 @@ fn a_damaged_pool_is_noticed_and_emptied_by_a_repair() {
     assert_eq!((chain.tip(), ids(&chain)), (tip, Vec::new()));
     chain.submit(&tx, TIME).unwrap().unwrap();
     assert_eq!(chain.tip().height, Height(params.consensus.coinbase_maturity));
+}
+
+/// What a trial says is what happens, and it leaves nothing behind: not in the pool, not in the chain.
+#[test]
+fn a_trial_tells_what_would_happen_and_changes_nothing() {
+    let mut fixture = Fixture::new();
+    let parent = fixture.spending();
+    let child = signed(&[output(&parent, 0)], vec![Amount(fixture.value().0 - FEE)]);
+    let forged = {
+        let mut forged = parent.clone();
+        forged.outputs[0].value = Amount(forged.outputs[0].value.0 - 1);
+        forged
+    };
+    let before = (ids(&fixture.chain), digest(&fixture.chain));
+    let batch = [child.clone(), forged, parent.clone(), parent.clone(), child.clone()];
+    let tried = fixture.chain.try_submit(&batch, TIME).unwrap();
+    assert_eq!((ids(&fixture.chain), digest(&fixture.chain)), before);
+    assert_eq!(fixture.chain.reader().pending_stats().unwrap(), PendingStats::default());
+    let reasons: Vec<_> =
+        tried.iter().map(|outcome| outcome.as_ref().map_err(PendingError::reject_reason).err()).collect();
+    assert!(reasons[0].is_some() && reasons[1].is_some(), "{reasons:?}");
+    assert_eq!(reasons[2..], [None, Some("txn-already-in-mempool"), None], "one after another");
+
+    assert_eq!(fixture.chain.try_submit(&[], TIME).unwrap(), []);
+    assert_eq!(fixture.chain.submit_all(&batch, TIME).unwrap(), tried, "that is what happens");
+    assert_eq!(ids(&fixture.chain), [parent.txid(), child.txid()]);
+    let again = fixture.chain.try_submit(&[parent], TIME).unwrap();
+    assert!(matches!(again[..], [Err(PendingError::Known { .. })]), "{again:?}");
 }

@@ -7,8 +7,9 @@ mod claims;
 mod index;
 mod node;
 mod skip;
+mod verdict;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use dilithion_pow::CompactTarget;
 use dilithion_wire::{BlockHash, BlockHeader, Height, PeerId};
@@ -35,6 +36,8 @@ pub(crate) struct HeaderTree {
     next_sequence: u64,
     /// One for each node that is not verified; charged while it is `Proof::Claimed`.
     claims: Claims,
+    /// Blocks that the operator declared invalid, known or not.
+    revoked: HashSet<BlockHash>,
 }
 
 impl HeaderTree {
@@ -50,6 +53,7 @@ impl HeaderTree {
             first_child: None,
             next_sibling: None,
             proof: Proof::Verified,
+            broken: false,
             invalid: false,
         };
         let candidate = Candidate::of(NodeId::GENESIS, &genesis);
@@ -61,6 +65,7 @@ impl HeaderTree {
             cut: false,
             next_sequence: 1,
             claims: Claims::default(),
+            revoked: HashSet::new(),
         };
         tree.by_hash.grow(tree.arena.iter());
         tree
@@ -123,7 +128,8 @@ impl HeaderTree {
             first_child: None,
             next_sibling: None,
             proof: if claim.is_some() { Proof::Claimed } else { Proof::Verified },
-            invalid: above.invalid,
+            broken: false,
+            invalid: above.invalid || self.revoked.contains(&hash),
         };
         self.next_sequence += 1;
         if self.by_hash.is_full() {
@@ -197,16 +203,5 @@ impl HeaderTree {
         self.arena.remove(&doomed, parent);
         self.refresh_candidate(parent);
         claims
-    }
-
-    /// Excludes a node and its descendants from the best chain; genesis is always valid.
-    pub(crate) fn invalidate(&mut self, top: NodeId) {
-        let Some(parent) = self.node(top).parent else { return };
-        self.cut_active(top);
-        for id in self.arena.subtree(top) {
-            self.node_mut(id).invalid = true;
-            self.drop_candidate(id);
-        }
-        self.refresh_candidate(parent);
     }
 }

@@ -49,7 +49,9 @@ pub(crate) struct Node {
     pub(super) first_child: Option<NodeId>,
     pub(super) next_sibling: Option<NodeId>,
     pub(super) proof: Proof,
-    /// Its body, or an ancestor's, breaks a rule: never part of the best chain.
+    /// Its own body breaks a rule.
+    pub(super) broken: bool,
+    /// It or an ancestor is broken, or refused by the operator: not part of the best chain. See the `verdict` module.
     pub(crate) invalid: bool,
 }
 

@@ -12,3 +12,4 @@ mod model;
 mod pipeline;
 mod recorded;
 mod restart;
+mod verdicts;

@@ -1,6 +1,6 @@
 //! Random networks against a naive model.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use dilithion_headers::{
@@ -23,6 +23,10 @@ enum Step {
     Hash { job: usize },
     /// A block body is invalid.
     Invalidate { branch: usize, at: usize },
+    /// The operator refuses a block.
+    Revoke { branch: usize, at: usize },
+    /// He takes back what stands against a block.
+    Reinstate { branch: usize, at: usize },
     /// A peer leaves.
     Leave { peer: u64 },
 }
@@ -37,6 +41,8 @@ impl Arbitrary for Step {
             5..8 => Self::Lie { peer, branch, from, count, at },
             8..18 => Self::Hash { job: below(1000) },
             18 if below(4) == 0 => Self::Invalidate { branch, at },
+            18 if below(2) == 0 => Self::Revoke { branch, at },
+            18 => Self::Reinstate { branch, at },
             _ => Self::Leave { peer },
         }
     }
@@ -59,6 +65,7 @@ fn world() -> Vec<Vec<BlockHeader>> {
 #[derive(Debug, Default)]
 struct Model {
     nodes: HashMap<BlockHash, ModelNode>,
+    revoked: HashSet<BlockHash>,
     arrivals: usize,
 }
 
@@ -69,15 +76,16 @@ struct ModelNode {
     work: Work,
     arrival: usize,
     verified: bool,
-    invalid: bool,
+    broken: bool,
 }
 
 impl Model {
     fn new() -> Self {
         let header = genesis();
         let work = CompactTarget(header.bits).work();
-        let genesis = ModelNode { header, height: 0, work, arrival: 0, verified: true, invalid: false };
-        Self { nodes: HashMap::from([(id(&header), genesis)]), arrivals: 1 }
+        let genesis = ModelNode { header, height: 0, work, arrival: 0, verified: true, broken: false };
+        let nodes = HashMap::from([(id(&header), genesis)]);
+        Self { nodes, revoked: HashSet::new(), arrivals: 1 }
     }
 
     /// Mirrors an accepted batch: its new headers, oldest first.
@@ -90,7 +98,7 @@ impl Model {
                 work: parent.work.saturating_add(CompactTarget(header.bits).work()),
                 arrival: self.arrivals,
                 verified: *verified,
-                invalid: parent.invalid,
+                broken: false,
             };
             self.arrivals += 1;
             assert!(self.nodes.insert(*hash, node).is_none(), "an id came twice");
@@ -113,8 +121,27 @@ impl Model {
         self.nodes.keys().copied().filter(|hash| self.descends(*hash, top)).collect()
     }
 
+    fn is_invalid(&self, mut hash: BlockHash) -> bool {
+        while let Some(node) = self.nodes.get(&hash) {
+            if node.broken || self.revoked.contains(&hash) {
+                return true;
+            }
+            hash = node.header.prev_hash;
+        }
+        false
+    }
+
+    /// What is to be taken back for a block.
+    fn in_line_with(&self, hash: BlockHash) -> HashSet<BlockHash> {
+        let in_line = |other: &BlockHash| {
+            let known = self.nodes.contains_key(other) && self.nodes.contains_key(&hash);
+            known && (self.descends(hash, other) || self.descends(*other, &hash))
+        };
+        self.revoked.iter().copied().filter(in_line).collect()
+    }
+
     fn best(&self) -> (BlockHash, &ModelNode) {
-        let valid = self.nodes.iter().filter(|(_, node)| !node.invalid);
+        let valid = self.nodes.iter().filter(|(hash, _)| !self.is_invalid(**hash));
         let best = valid.max_by_key(|(_, node)| (node.work, std::cmp::Reverse(node.arrival)));
         let (hash, node) = best.expect("genesis");
         (*hash, node)
@@ -192,6 +219,9 @@ impl Harness {
         assert_eq!(self.manager.len(), self.model.nodes.len());
         let unverified = self.model.nodes.values().filter(|node| !node.verified).count();
         assert_eq!(self.manager.unverified_count(), unverified);
+        for known in self.model.nodes.keys() {
+            assert_eq!(self.manager.is_invalid(known), self.model.is_invalid(*known));
+        }
         let mut walk = hash;
         for height in (0..=best.height).rev() {
             assert_eq!(self.manager.claimed_hash_at_height(Height(height)), Some(walk));
@@ -246,10 +276,26 @@ impl Harness {
             Step::Hash { job } => self.hash(job),
             Step::Invalidate { branch, at } => {
                 let top = id(&stretch(branch, at, 1)[0]);
-                for hash in self.model.descendants(&top) {
-                    self.model.nodes.get_mut(&hash).unwrap().invalid = true;
+                if let Some(node) = self.model.nodes.get_mut(&top) {
+                    node.broken = true;
                 }
                 let effects = self.manager.invalidate(&top);
+                self.carry_out(effects);
+            }
+            Step::Revoke { branch, at } => {
+                let top = id(&stretch(branch, at, 1)[0]);
+                self.model.revoked.insert(top);
+                let effects = self.manager.revoke(&top);
+                self.carry_out(effects);
+            }
+            Step::Reinstate { branch, at } => {
+                let top = id(&stretch(branch, at, 1)[0]);
+                let lifted = self.manager.revoked_in_line_with(&top);
+                let expected = self.model.in_line_with(top);
+                assert_eq!(lifted.iter().copied().collect::<HashSet<_>>(), expected);
+                assert!(lifted.is_sorted_by_key(|hash| self.manager.height_of(hash)));
+                self.model.revoked.retain(|hash| !expected.contains(hash));
+                let effects = self.manager.reinstate(&lifted);
                 self.carry_out(effects);
             }
             Step::Leave { peer } => self.manager.on_peer_disconnected(PeerId(peer)),
@@ -271,7 +317,8 @@ fn agrees_with_the_model(seed: u64, steps: Vec<Step>) -> bool {
     assert_eq!(harness.manager.unverified_count(), 0);
     // Whatever the liars did, the truth is still welcome.
     for (branch, peer) in WORLD.iter().zip(50..) {
-        if branch.iter().any(|header| harness.manager.is_invalid(&id(header))) {
+        let refused = |hash| harness.model.revoked.contains(&hash) || harness.manager.is_invalid(&hash);
+        if branch.iter().any(|header| refused(id(header))) {
             continue;
         }
         harness.send(PeerId(peer), branch);

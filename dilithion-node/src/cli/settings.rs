@@ -25,7 +25,8 @@ const COMMANDS: [&str; 2] = ["run", "config"];
 /// Flags that say what to do now and not how a node is set up.
 const NO_SETTINGS: [&str; 7] = ["help", "version", "config", "dry_run", "print", "template", "daemon_child"];
 /// Flags of which only one counts: given as a flag or by the environment, it puts the others out of the file.
-const ONE_OF: [&[&str]; 3] = [&["network", "testnet", "chain"], &["verbose", "quiet"], &["no_rpc", "rpcport"]];
+const ONE_OF: [&[&str]; 3] =
+    [&["network", "testnet", "chain"], &["verbose", "quiet"], &["no_rpc", "rpcport"]];
 
 /// Settings with this in their name are not shown.
 const SECRET: &str = "password";

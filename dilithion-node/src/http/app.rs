@@ -104,6 +104,12 @@ impl App {
         done.unwrap_or_else(|_| Err(ApiError::Internal("the request was interrupted").into()))
     }
 
+    /// Writes down what was asked for over HTTP and is done, with its parameters as they came.
+    pub(crate) fn note_action(&self, name: &str, parameters: &str) {
+        self.node.note_action(name, parameters);
+        tracing::info!("[HTTP] Action '{name}'");
+    }
+
     /// The right to wait for something to happen.
     pub(crate) fn wait_permit(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         let permit = Arc::clone(&self.waiting).try_acquire_owned();

@@ -15,7 +15,8 @@ use crate::clock::{Clock, Now};
 use crate::event::{Events, NodeEvent};
 use crate::net::{Ban, ConnectionManager, PeerInfo, PeerSnapshot};
 use crate::producer::{Payee, ProduceError, Produced, ProducerHandle, Refusal};
-use crate::stage::{DetailPublisher, EngineEvent, EngineHandle, StatusReceiver, Submission};
+use crate::redact;
+use crate::stage::{DetailPublisher, EngineEvent, EngineHandle, StatusReceiver, Submission, Trial};
 use crate::sync::{Event, Order, SyncDetail};
 
 /// What may be seen of a running node, and done to it. Nothing here waits for the engine: what is seen are snapshots of
@@ -111,10 +112,15 @@ impl NodeHandle {
         self.parts.produces
     }
 
-    /// All connections, oldest first: their counters, and what the peers said of themselves.
+    /// All connections, oldest first: their counters, and what the peers said of themselves. What people read of it, the
+    /// user agent, is free of control characters and secrets, as in the journal.
     #[must_use]
     pub fn peers(&self) -> Vec<(PeerSnapshot, PeerInfo)> {
-        self.parts.connections.peers().described()
+        let mut peers = self.parts.connections.peers().described();
+        for said in peers.iter_mut().filter_map(|(_, info)| info.version.as_mut()) {
+            said.user_agent = redact::foreign(&said.user_agent);
+        }
+        peers
     }
 
     /// Closes a connection; tells whether there was one.
@@ -201,6 +207,22 @@ impl NodeHandle {
         let submission = Submission { txid: transaction.txid(), transaction, reply: Some(reply) };
         self.parts.engine.send(EngineEvent::Submit(submission), None);
         outcome.await.ok()
+    }
+
+    /// What [`submit_transaction`](Self::submit_transaction) would say of transactions, one after another; nothing becomes
+    /// pending and nothing is announced. `None` if the node is stopping or its store has failed.
+    #[doc(alias = "testmempoolaccept")]
+    pub async fn try_transactions(
+        &self,
+        transactions: Vec<Transaction>,
+    ) -> Option<Vec<Result<Accepted, PendingError>>> {
+        let (reply, outcomes) = tokio::sync::oneshot::channel();
+        self.tell_engine(EngineEvent::Try(Trial { transactions, reply }));
+        outcomes.await.ok()
+    }
+
+    pub(super) fn tell_engine(&self, event: EngineEvent) {
+        self.parts.engine.send(event, None);
     }
 
     /// Asks whoever runs the node to stop it.

@@ -6,6 +6,7 @@ mod handle;
 mod make_blocks;
 mod messages;
 mod parts;
+mod verdicts;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ use crate::relay::TxRelay;
 use crate::stage::{
     Engine, EngineHandle, EngineParts, StatusReceiver, TipReceiver, ValidatorThread, pending_ids,
 };
-use crate::sync::{Coordinator, CoordinatorConfig, Event, SyncMode};
+use crate::sync::{Coordinator, CoordinatorConfig, Event, MAX_STORED, SyncMode};
 
 /// A running node. Dropping it without [`Node::stop`] leaves its threads running.
 pub struct Node {
@@ -214,12 +215,14 @@ impl Prepared {
         let relay = TxRelay::new(config.relay, random_u64(), pending);
         let tip = chain.tip();
         let last_checkpoint = params.last_checkpoint().map(|checkpoint| checkpoint.height);
+        let stored = chain.reader().stored_beside_chain(MAX_STORED);
         let coordinator = Coordinator::new(
             CoordinatorConfig {
                 mode: config.mode,
                 stop_at: config.stop_at,
                 last_checkpoint,
                 max_reorg_depth: params.consensus.max_reorg_depth,
+                stored: stored.map_err(|error| NodeError::Store(Box::new(error)))?,
                 ..CoordinatorConfig::default()
             },
             headers,

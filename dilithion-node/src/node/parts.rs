@@ -41,7 +41,7 @@ pub fn randomx(
     Ok(Arc::new(RandomX::new(&params.randomx_key, options)?))
 }
 
-/// Rebuilds the header chain from the store; nothing is hashed.
+/// Rebuilds the header chain from the store, and what the operator said against blocks; nothing is hashed.
 ///
 /// # Errors
 ///
@@ -53,6 +53,9 @@ pub fn load_headers(params: &ChainParams, store: &ChainReader) -> Result<Headers
         let stored = stored.map_err(store_error)?;
         let dilithion_chain::StoredHeader { header, hash, verified, .. } = stored;
         headers.restore(StoredHeader { header, hash, verified })?;
+    }
+    for hash in store.revoked().map_err(store_error)? {
+        let _nothing_runs_yet = headers.revoke(&hash);
     }
     Ok(headers)
 }

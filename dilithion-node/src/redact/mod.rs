@@ -31,6 +31,22 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Makes a text of somebody else's fit to be shown to people: [`redact`]ed, and with a replacement character (U+FFFD) for
+/// each control character and each of those that turn the direction of writing.
+#[must_use]
+pub fn foreign(text: &str) -> String {
+    redact(text)
+        .chars()
+        .map(|char| if is_misleading(char) { char::REPLACEMENT_CHARACTER } else { char })
+        .collect()
+}
+
+/// Control characters, and what Unicode calls bidirectional formatting and line or paragraph separators.
+fn is_misleading(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// As [`redact`], but leaves terminal escapes where they are.
 #[must_use]
 pub fn redact_secrets(text: &str) -> Cow<'_, str> {

@@ -79,6 +79,19 @@ fn several_secrets_and_escapes_in_one_text() {
 }
 
 #[test]
+fn what_others_say_has_nothing_in_it_that_misleads() {
+    assert_eq!(foreign("/Dilithion:1.0 (ä)/"), "/Dilithion:1.0 (ä)/");
+    assert_eq!(
+        foreign("a\u{1b}[31mb\u{0}c\td\u{85}e\u{2028}f\u{202e}g\u{2066}h"),
+        "ab\u{fffd}c\u{fffd}d\u{fffd}e\u{fffd}f\u{fffd}g\u{fffd}h"
+    );
+    assert_eq!(
+        foreign("x token=abcdefghijklmnopqrstuvwxyz012345"),
+        redact("x token=abcdefghijklmnopqrstuvwxyz012345")
+    );
+}
+
+#[test]
 fn long_texts_are_cut_by_characters() {
     assert_eq!(limit("äöü", 3), "äöü");
     assert_eq!(limit("äöüß", 3), "...");

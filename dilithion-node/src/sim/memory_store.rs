@@ -33,6 +33,8 @@ pub struct MemoryStore {
     /// The block of each header, if it is stored, connected or not.
     bodies: Vec<Option<Block>>,
     positions: IdMap<usize>,
+    /// Blocks that the operator refuses.
+    revoked: BTreeSet<BlockHash>,
 }
 
 impl MemoryStore {
@@ -47,6 +49,7 @@ impl MemoryStore {
             bodies: vec![Some(params.genesis_block())],
             headers: vec![header],
             positions: [(hash, 0)].into_iter().collect(),
+            revoked: BTreeSet::new(),
             params,
         }
     }
@@ -55,6 +58,11 @@ impl MemoryStore {
     #[must_use]
     pub fn headers(&self) -> &[StoredHeader] {
         &self.headers
+    }
+
+    /// The blocks that the operator refuses.
+    pub fn revoked(&self) -> impl Iterator<Item = BlockHash> {
+        self.revoked.iter().copied()
     }
 
     /// The block at a height of the connected chain.
@@ -120,6 +128,16 @@ impl BlockStore for MemoryStore {
 
     fn body(&self, hash: &BlockHash) -> Result<Option<Bytes>, StoreError> {
         Ok(self.block(hash).map(|block| block.encode_to_vec().into()))
+    }
+
+    fn revoke(&mut self, hash: BlockHash) -> Result<(), StoreError> {
+        self.revoked.insert(hash);
+        Ok(())
+    }
+
+    fn reinstate(&mut self, hashes: &[BlockHash]) -> Result<(), StoreError> {
+        self.revoked.retain(|hash| !hashes.contains(hash));
+        Ok(())
     }
 
     fn store_headers(&mut self, headers: &[StoredHeader]) -> Result<(), StoreError> {

@@ -133,6 +133,9 @@ impl SimNode {
             let dilithion_chain::StoredHeader { header, hash, verified, .. } = stored;
             headers.restore(StoredHeader { header, hash, verified })?;
         }
+        for hash in store.revoked()? {
+            let _nothing_runs_yet = headers.revoke(&hash);
+        }
         let last_checkpoint = params.last_checkpoint().map(|checkpoint| checkpoint.height);
         let max_reorg_depth = params.consensus.max_reorg_depth;
         let config = CoordinatorConfig {

@@ -60,6 +60,17 @@ impl SimStore {
         }
     }
 
+    /// The blocks that the operator refuses.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub fn revoked(&self) -> Result<Vec<BlockHash>, NodeError> {
+        match self {
+            Self::Memory(store) => Ok(store.revoked().collect()),
+            Self::Disk(store, _) => store.reader().revoked().map_err(store_error),
+        }
+    }
+
     /// Whether the body of a block is stored.
     #[must_use]
     pub fn has_body(&self, hash: &BlockHash) -> bool {
@@ -120,6 +131,14 @@ impl BlockStore for SimStore {
             Self::Memory(store) => store.body(hash),
             Self::Disk(store, _) => BlockStore::body(store.as_ref(), hash),
         }
+    }
+
+    fn revoke(&mut self, hash: BlockHash) -> Result<(), StoreError> {
+        self.inner().revoke(hash)
+    }
+
+    fn reinstate(&mut self, hashes: &[BlockHash]) -> Result<(), StoreError> {
+        self.inner().reinstate(hashes)
     }
 
     fn store_headers(&mut self, headers: &[StoredHeader]) -> Result<(), StoreError> {

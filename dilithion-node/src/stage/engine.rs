@@ -11,8 +11,9 @@ use dilithion_wire::{BlockHash, BlockHeader, Height, Inventory, Message, PeerId}
 use tokio::sync::watch;
 
 use super::inputs::{EngineEvent, EngineHandle, EngineInputs, Input, Next};
+use super::judgement::Judgements;
 use super::validator_thread::{ValidatorGone, Work};
-use super::{Submission, ValidatorThread};
+use super::{Judgement, Submission, Trial, ValidatorThread};
 use crate::clock::Clock;
 use crate::event::{NodeEvent, Reporter};
 use crate::net::ConnectionManager;
@@ -76,6 +77,7 @@ impl Engine {
             dirty: false,
             store_lost: false,
             follows_tip: false,
+            judgements: Judgements::default(),
         };
         let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || worker.run(inputs))?;
         Ok(Self { handle, thread, status, tip, detail })
@@ -118,6 +120,7 @@ struct Worker {
     store_lost: bool,
     /// What the relay was last told about it.
     follows_tip: bool,
+    judgements: Judgements,
 }
 
 impl Worker {
@@ -165,6 +168,32 @@ impl Worker {
             }
             EngineEvent::Relay(event) => self.relay(event),
             EngineEvent::Submit(submission) => self.submit(submission),
+            EngineEvent::Try(trial) => {
+                // Without a validator nobody answers; who waits for it learns that by the end of the channel.
+                let _ = self.parts.validator.push(Work::Try(trial));
+            }
+            EngineEvent::Judge(judgement) => self.judge(judgement),
+        }
+    }
+
+    fn judge(&mut self, judgement: Judgement) {
+        match judgement.event(&self.parts.coordinator) {
+            Ok(event) => {
+                self.judgements.push(judgement.reply);
+                self.handle(event);
+            }
+            Err(refused) => {
+                // Whoever asked may have gone.
+                let _ = judgement.reply.send(Err(refused));
+            }
+        }
+    }
+
+    fn answer_judgements(&mut self) {
+        if let Some(outcome) = self.judgements.outcome(&self.parts.coordinator) {
+            // Whoever hears of it looks at the status next.
+            self.publish_now(self.parts.clock.now().mono);
+            self.judgements.answer(&outcome);
         }
     }
 
@@ -190,6 +219,7 @@ impl Worker {
             self.follows_tip = follows;
             self.relay(RelayEvent::FollowsTip(follows));
         }
+        self.answer_judgements();
         busy
     }
 
@@ -288,14 +318,18 @@ impl Worker {
     fn publish(&mut self) {
         let now = self.parts.clock.now().mono;
         if self.dirty && now.saturating_sub(self.published) >= STATUS_INTERVAL {
-            self.published = now;
-            self.dirty = false;
-            if self.details.receiver_count() > 0 {
-                self.details.send_replace(Arc::new(self.parts.coordinator.detail()));
-            }
-            let status = self.parts.coordinator.status(now);
-            self.parts.reporter.events().on_status(&status, &self.parts.pool.stats());
-            self.publisher.send_replace(status);
+            self.publish_now(now);
         }
+    }
+
+    fn publish_now(&mut self, now: Duration) {
+        self.published = now;
+        self.dirty = false;
+        if self.details.receiver_count() > 0 {
+            self.details.send_replace(Arc::new(self.parts.coordinator.detail()));
+        }
+        let status = self.parts.coordinator.status(now);
+        self.parts.reporter.events().on_status(&status, &self.parts.pool.stats());
+        self.publisher.send_replace(status);
     }
 }

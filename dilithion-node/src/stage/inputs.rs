@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use dilithion_wire::PeerId;
 
-use super::Submission;
 use super::round_robin::RoundRobin;
+use super::{Judgement, Submission, Trial};
 use crate::net::WaitingBytes;
 use crate::relay::RelayEvent;
 use crate::sync::Event;
@@ -21,6 +21,10 @@ pub(crate) enum EngineEvent {
     Relay(RelayEvent),
     /// A transaction of our own is to become pending.
     Submit(Submission),
+    /// Transactions of which somebody wants to know whether they could become pending.
+    Try(Trial),
+    /// The operator says something of a block.
+    Judge(Judgement),
 }
 
 impl From<Event> for EngineEvent {
@@ -72,7 +76,9 @@ impl EngineEvent {
                 | RelayEvent::FollowsTip(_)
                 | RelayEvent::Tick,
             )
-            | Self::Submit(_) => None,
+            | Self::Submit(_)
+            | Self::Try(_)
+            | Self::Judge(_) => None,
         }
     }
 }

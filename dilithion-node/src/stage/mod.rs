@@ -2,6 +2,7 @@
 
 mod engine;
 mod inputs;
+mod judgement;
 mod round_robin;
 mod store;
 mod submission;
@@ -12,7 +13,8 @@ pub(crate) use engine::{DetailPublisher, Engine, EngineParts};
 pub use engine::{StatusReceiver, TipReceiver};
 pub(crate) use inputs::EngineEvent;
 pub use inputs::EngineHandle;
+pub(crate) use judgement::{Judgement, Verdict};
 pub use store::BlockStore;
-pub(crate) use submission::Submission;
+pub(crate) use submission::{Submission, Trial};
 pub use validator::BlockValidator;
 pub(crate) use validator_thread::{ValidatorThread, pending_ids};

@@ -28,6 +28,18 @@ pub trait BlockStore {
     /// Failures of the store.
     fn body(&self, hash: &BlockHash) -> Result<Option<Bytes>, StoreError>;
 
+    /// Remembers that the operator refuses a block.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    fn revoke(&mut self, hash: BlockHash) -> Result<(), StoreError>;
+
+    /// Forgets that the operator refuses these blocks.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    fn reinstate(&mut self, hashes: &[BlockHash]) -> Result<(), StoreError>;
+
     /// Keeps headers, parents first.
     ///
     /// # Errors
@@ -57,6 +69,14 @@ impl BlockStore for Chainstate {
 
     fn body(&self, hash: &BlockHash) -> Result<Option<Bytes>, StoreError> {
         self.reader().block_payload(hash)
+    }
+
+    fn revoke(&mut self, hash: BlockHash) -> Result<(), StoreError> {
+        Self::revoke(self, hash)
+    }
+
+    fn reinstate(&mut self, hashes: &[BlockHash]) -> Result<(), StoreError> {
+        Self::reinstate(self, hashes)
     }
 
     fn store_headers(&mut self, headers: &[StoredHeader]) -> Result<(), StoreError> {

@@ -24,6 +24,23 @@ pub(crate) struct Submission {
     pub(crate) reply: Option<oneshot::Sender<Result<Accepted, PendingError>>>,
 }
 
+/// Transactions of which somebody wants to know whether they could become pending, one after another.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    pub(crate) transactions: Vec<Transaction>,
+    pub(crate) reply: oneshot::Sender<Vec<Result<Accepted, PendingError>>>,
+}
+
+impl Trial {
+    /// Finds out, and changes nothing; `time` is that of the next block.
+    pub(super) fn run(self, chain: &mut Chainstate, time: u32) -> Result<(), StoreError> {
+        let outcomes = chain.try_submit(&self.transactions, time)?;
+        // Whoever asked may have gone.
+        let _ = self.reply.send(outcomes);
+        Ok(())
+    }
+}
+
 /// Submissions that wait while there are blocks to connect.
 #[derive(Debug, Default)]
 pub(super) struct Submissions(VecDeque<Submission>);

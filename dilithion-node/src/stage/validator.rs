@@ -135,6 +135,12 @@ impl<S: BlockStore> BlockValidator<S> {
             Some(StoreJob::Connect(block)) => self.connect(vec![block], &mut events),
             Some(StoreJob::DisconnectTo(height)) => self.disconnect_to(height, &mut events),
             Some(StoreJob::ForgetHeader(hash)) => self.forget_header(hash),
+            Some(StoreJob::Revoke(hash)) => {
+                self.store.revoke(hash).map(|()| events.push(Event::VerdictStored))
+            }
+            Some(StoreJob::Reinstate(hashes)) => {
+                self.store.reinstate(&hashes).map(|()| events.push(Event::VerdictStored))
+            }
             Some(StoreJob::StoreHeaders(headers)) => self.store_headers(&headers),
         };
         if let Err(error) = done {

@@ -1,5 +1,6 @@
 //! The one thread that writes the store.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
@@ -7,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use dilithion_chain::{ChainReader, Chainstate, StoreError};
 use dilithion_wire::{Limits, Txid};
 
-use super::submission::Submissions;
+use super::submission::{Submissions, Trial};
 use super::{BlockValidator, EngineHandle, Submission};
 use crate::clock::Clock;
 use crate::relay::RelayEvent;
@@ -20,6 +21,8 @@ pub(crate) enum Work {
     Store(StoreJob),
     /// A transaction, when no block waits.
     Submit(Submission),
+    /// Transactions to look at, when no other waits.
+    Try(Trial),
 }
 
 /// A handle on the validator thread.
@@ -68,20 +71,21 @@ fn run(
     clock: &dyn Clock,
     engine: &EngineHandle,
 ) {
-    let mut submissions = Submissions::default();
-    let take = |work, validator: &mut BlockValidator<_>, submissions: &mut Submissions| match work {
+    let mut waiting = Waiting::default();
+    let take = |work, validator: &mut BlockValidator<_>, waiting: &mut Waiting| match work {
         Work::Store(job) => validator.push(job),
-        Work::Submit(submission) => submissions.push(submission),
+        Work::Submit(submission) => waiting.submissions.push(submission),
+        Work::Try(trial) => waiting.trials.push_back(trial),
     };
     loop {
-        if validator.is_idle() && submissions.is_empty() {
+        if validator.is_idle() && waiting.is_empty() {
             let Ok(work) = queue.recv() else { return };
-            take(work, &mut validator, &mut submissions);
+            take(work, &mut validator, &mut waiting);
         }
         // What came meanwhile may share a transaction with it.
-        queue.try_iter().for_each(|work| take(work, &mut validator, &mut submissions));
+        queue.try_iter().for_each(|work| take(work, &mut validator, &mut waiting));
         if validator.is_idle() {
-            submit(&mut submissions, &mut validator, clock, engine);
+            submit(&mut waiting, &mut validator, clock, engine);
             continue;
         }
         let began = clock.now().mono;
@@ -114,18 +118,38 @@ pub(crate) fn pending_ids(store: &ChainReader) -> Result<Vec<Txid>, StoreError> 
     store.pending_transactions().map(|entry| entry.map(|entry| entry.txid)).collect()
 }
 
+/// Transactions that wait while there are blocks to connect.
+#[derive(Debug, Default)]
+struct Waiting {
+    submissions: Submissions,
+    trials: VecDeque<Trial>,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.submissions.is_empty() && self.trials.is_empty()
+    }
+}
+
 fn submit(
-    submissions: &mut Submissions,
+    waiting: &mut Waiting,
     validator: &mut BlockValidator<Chainstate>,
     clock: &dyn Clock,
     engine: &EngineHandle,
 ) {
     if validator.has_failed() {
-        submissions.clear();
+        waiting.submissions.clear();
+        waiting.trials.clear();
         return;
     }
     let time = u32::try_from(clock.now().unix).unwrap_or(u32::MAX);
-    match submissions.submit_some(validator.store_mut(), time) {
+    let chain = validator.store_mut();
+    let trial = if waiting.submissions.is_empty() { waiting.trials.pop_front() } else { None };
+    let done = match trial {
+        Some(trial) => trial.run(chain, time).map(|()| Vec::new()),
+        None => waiting.submissions.submit_some(chain, time),
+    };
+    match done {
         Ok(events) => events.into_iter().for_each(|event| engine.send(event, None)),
         Err(error) => engine.send(validator.fail(&error), None),
     }

@@ -22,17 +22,37 @@ const REFILL_BELOW: usize = MAX_BLOCKS_IN_FLIGHT_PER_PEER / 2;
 impl Coordinator {
     /// Gives the window the next heights of the header chain, as far ahead as memory allows.
     pub(super) fn schedule_blocks(&mut self, off_best: bool) {
-        // Blocks in validation that are of a chain that was left are connected first, and rewound then.
-        if !self.validates_best_chain(off_best) || !self.headers.has_minimum_work() {
-            return;
-        }
-        let ahead = Height(self.tip.0.0.saturating_add(DOWNLOAD_AHEAD));
-        let wanted = self.config.stop_at.unwrap_or(Height(u32::MAX));
-        let horizon = self.headers.best_height().min(ahead).min(wanted);
+        let Some(horizon) = self.horizon(off_best) else { return };
         while self.scheduled_to < horizon {
             self.scheduled_to = self.scheduled_to.next();
             self.schedule(self.scheduled_to);
         }
+    }
+
+    /// The same for the next heights whose bodies the store has, as they need no peer.
+    pub(super) fn schedule_stored(&mut self, off_best: bool) {
+        if !self.bodies.has_stored() {
+            return;
+        }
+        let Some(horizon) = self.horizon(off_best) else { return };
+        while self.scheduled_to < horizon {
+            let height = self.scheduled_to.next();
+            let hash = self.headers.claimed_hash_at_height(height);
+            let Some(hash) = hash.filter(|hash| self.bodies.is_stored(hash)) else { return };
+            self.scheduled_to = height;
+            self.receive(height, ReceivedBlock { peer: OWN_BLOCKS, hash, body: Body::Stored });
+        }
+    }
+
+    /// The last height that is to be scheduled now; `None` if none is.
+    fn horizon(&self, off_best: bool) -> Option<Height> {
+        // Blocks in validation that are of a chain that was left are connected first, and rewound then.
+        if !self.validates_best_chain(off_best) || !self.headers.has_minimum_work() {
+            return None;
+        }
+        let ahead = Height(self.tip.0.0.saturating_add(DOWNLOAD_AHEAD));
+        let wanted = self.config.stop_at.unwrap_or(Height(u32::MAX));
+        Some(self.headers.best_height().min(ahead).min(wanted))
     }
 
     /// Gives the window a height: to be fetched, unless its body is in the store from before a change of chains, or came

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 use dilithion_wire::{BlockHash, Height, PeerId};
 
-/// Bodies of disconnected blocks that are remembered to be in the store; older ones are fetched again.
-const MAX_STORED: usize = 4096;
+/// Bodies of disconnected blocks that are remembered to be in the store; what is more is fetched again.
+pub const MAX_STORED: usize = 4096;
 
 /// Where a body is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,6 +158,17 @@ impl Bodies {
         if self.stored.remove(hash) {
             self.stored_order.retain(|stored| stored != hash);
         }
+    }
+
+    /// Whether the store has the body of any block that is not connected.
+    pub(super) fn has_stored(&self) -> bool {
+        !self.stored.is_empty()
+    }
+
+    /// Whether a body from the store is in validation, or waits for its turn at the height `next`.
+    pub(super) fn is_stored_under_way(&self, next: Height) -> bool {
+        let waiting = self.waiting.get(&next).into_iter();
+        waiting.chain(self.validating.values()).any(|block| block.body == Body::Stored)
     }
 
     pub(super) fn is_stored(&self, hash: &BlockHash) -> bool {

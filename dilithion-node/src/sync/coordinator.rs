@@ -36,7 +36,12 @@ pub struct CoordinatorConfig {
     pub last_checkpoint: Option<Height>,
     /// How many blocks a node that has completed its sync disconnects at most to follow a better chain; `None` for any
     /// number. Until then it has no chain that it could defend, and goes back as far as it takes.
+    ///
+    /// What the operator refuses, or considers again, is left or followed at any depth.
     pub max_reorg_depth: Option<u32>,
+    /// Blocks that are not connected, but whose bodies the store has; at most [`MAX_STORED`](super::MAX_STORED) are
+    /// remembered.
+    pub stored: Vec<BlockHash>,
 }
 
 /// The state machine of initial block download (see the [module](super)).
@@ -68,6 +73,10 @@ pub struct Coordinator {
     pub(super) headers_stored_at: Duration,
     /// A rewind has been asked for and not answered yet.
     pub(super) disconnecting: bool,
+    /// What the operator said against blocks, or took back, and is not known to be on disk.
+    pub(super) verdicts_under_way: usize,
+    /// The best chain is another one because the operator said so: it is followed at any depth.
+    pub(super) by_order: bool,
     pub(super) state: IbdState,
     pub(super) entered: Duration,
     /// The sync has been complete since the start.
@@ -89,6 +98,8 @@ impl Coordinator {
     /// A coordinator over a header chain that contains the connected tip.
     #[must_use]
     pub fn new(config: CoordinatorConfig, headers: HeadersManager, tip: (Height, BlockHash)) -> Self {
+        let mut bodies = Bodies::default();
+        config.stored.iter().for_each(|hash| bodies.remember_stored(*hash));
         Self {
             window: BlockWindow::new(config.window),
             stored_headers_to: headers.ready_height(),
@@ -96,7 +107,7 @@ impl Coordinator {
             config,
             headers,
             peers: BTreeMap::new(),
-            bodies: Bodies::default(),
+            bodies,
             pushed: Pushed::default(),
             held_back: None,
             condemned: Vec::new(),
@@ -105,6 +116,8 @@ impl Coordinator {
             scheduled_to: tip.0,
             headers_stored_at: Duration::ZERO,
             disconnecting: false,
+            verdicts_under_way: 0,
+            by_order: false,
             state: IbdState::Idle,
             entered: Duration::ZERO,
             was_complete: false,
@@ -145,6 +158,9 @@ impl Coordinator {
                 self.on_block_mined(&header, hash, payload, now, &mut out);
             }
             Event::Disconnected { tip, blocks } => self.on_disconnected(tip, &blocks),
+            Event::Revoked { hash } => self.on_revoked(hash, now, &mut out),
+            Event::Reinstated { hash } => self.on_reinstated(&hash, now, &mut out),
+            Event::VerdictStored => self.verdicts_under_way = self.verdicts_under_way.saturating_sub(1),
             Event::StoreFailed { reason } => self.failure = Some(SyncFailure::Store { reason }),
             Event::HashFailed { reason } => self.failure = Some(SyncFailure::Hash { reason }),
             Event::Ordered(order) => self.on_order(order),
@@ -161,6 +177,12 @@ impl Coordinator {
     #[must_use]
     pub fn state(&self) -> IbdState {
         self.state
+    }
+
+    /// Why the sync cannot go on, if it cannot.
+    #[must_use]
+    pub fn failure(&self) -> Option<&SyncFailure> {
+        self.failure.as_ref()
     }
 
     /// Whether the chain is, or was and nearly is, the best that is known. Claims and hints of peers do not change that, so
@@ -219,6 +241,7 @@ impl Coordinator {
         if self.disconnecting {
             return;
         }
+        self.schedule_stored(off_best);
         if self.state.downloads_blocks() && !self.paused {
             self.schedule_blocks(off_best);
             self.request_blocks(now.mono, out);

@@ -107,6 +107,20 @@ pub enum Event {
         /// What went wrong.
         reason: String,
     },
+    /// The operator refuses a block, and all that build on it. Nothing happens if
+    /// [`Coordinator::may_revoke`](super::Coordinator::may_revoke) says no.
+    Revoked {
+        /// The block.
+        hash: BlockHash,
+    },
+    /// The operator takes back what he said against a block, against those that it builds on, and against those that build
+    /// on it.
+    Reinstated {
+        /// The block.
+        hash: BlockHash,
+    },
+    /// What [`StoreJob::Revoke`] or [`StoreJob::Reinstate`] handed out is on disk.
+    VerdictStored,
     /// The operator wants something.
     Ordered(Order),
     /// Time passed.
@@ -193,6 +207,11 @@ pub enum StoreJob {
     /// Forget a stored header that does not have this id, with all that is built on it. Follows the
     /// [`StoreJob::DisconnectTo`] that takes it out of the chain.
     ForgetHeader(BlockHash),
+    /// Remember that the operator refuses a block; answered by [`Event::VerdictStored`]. Before the
+    /// [`StoreJob::DisconnectTo`] that obeys, so that no restart connects the block again.
+    Revoke(BlockHash),
+    /// Forget that the operator refuses these blocks; answered by [`Event::VerdictStored`].
+    Reinstate(Vec<BlockHash>),
     /// Persist proved headers, parents first.
     StoreHeaders(Vec<StoredHeader>),
 }

@@ -19,6 +19,9 @@ impl Coordinator {
         if off_best && self.headers.height_of(&self.tip.1).is_none() {
             return self.leave_false_branch(out);
         }
+        if off_best && self.headers.is_invalid(&self.tip.1) {
+            return self.leave_invalid_branch(out);
+        }
         if self.bodies.validating_len() == 0 {
             // None of theirs is connected; what an earlier run may have stored of them goes.
             out.extend(self.condemned.drain(..).map(|(_, hash)| Action::Store(StoreJob::ForgetHeader(hash))));
@@ -26,21 +29,24 @@ impl Coordinator {
         if self.has(Mutation::TakeUnknownForFork) && self.headers.hash_at_height(self.tip.0).is_none() {
             return self.rewind_to(self.tip.0.prev().unwrap_or_default(), out);
         }
+        if !off_best {
+            self.by_order = false;
+            return;
+        }
         // Blocks that cannot be replaced are better than none.
-        if !off_best || self.mode == SyncMode::Headers {
+        if self.mode == SyncMode::Headers {
             return;
         }
         let Some(fork) = self.headers.fork_point(&self.tip.1, &self.headers.best_hash()) else { return };
         let proved = self.headers.hash_at_height(self.headers.ready_height());
         let proved_work = proved.and_then(|hash| self.headers.chain_work(&hash));
-        // A tip found invalid has no work to defend.
         let our_work = self.headers.chain_work(&self.tip.1);
         if proved_work.is_none() || (our_work.is_some() && proved_work <= our_work) {
             return;
         }
         let depth = self.tip.0.0.saturating_sub(fork.0);
         match self.config.max_reorg_depth {
-            Some(limit) if self.was_complete && depth > limit => {
+            Some(limit) if self.was_complete && !self.by_order && depth > limit => {
                 out.push(Action::ForkDetected { height: fork });
                 self.failure = Some(SyncFailure::DeepFork { fork, depth, limit });
             }
@@ -57,7 +63,7 @@ impl Coordinator {
         out.extend(self.condemned.drain(..).map(|(_, hash)| Action::Store(StoreJob::ForgetHeader(hash))));
     }
 
-    fn rewind_to(&mut self, fork: Height, out: &mut Vec<Action>) {
+    pub(super) fn rewind_to(&mut self, fork: Height, out: &mut Vec<Action>) {
         out.push(Action::ForkDetected { height: fork });
         out.push(Action::Store(StoreJob::DisconnectTo(fork)));
         self.disconnecting = true;

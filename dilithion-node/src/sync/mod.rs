@@ -21,8 +21,9 @@ mod progress;
 mod pushed;
 mod state;
 mod status;
+mod verdict;
 
-pub use bodies::Body;
+pub use bodies::{Body, MAX_STORED};
 pub use coordinator::{Coordinator, CoordinatorConfig};
 pub use detail::{BlockStage, PeerProgress, SyncDetail, Transition, WindowBlock};
 pub use event::{Action, BlockFault, BlockToConnect, Event, StoreJob};
@@ -35,6 +36,7 @@ pub use order::Order;
 pub use progress::Rates;
 pub use state::{IbdState, IllegalTrigger, Outcome, TRANSITIONS, Trigger};
 pub use status::SyncStatus;
+pub use verdict::VerdictError;
 
 use dilithion_wire::PeerId;
 

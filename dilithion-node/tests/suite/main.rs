@@ -37,5 +37,6 @@ mod slots;
 mod soak;
 mod soak_cycles;
 mod soak_idle;
+mod verdicts;
 mod wallet;
 mod wire_peer;

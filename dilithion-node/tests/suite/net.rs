@@ -113,6 +113,8 @@ pub struct Net {
     pub reporter: Option<Reporter>,
     /// Headers that the store has.
     stored: BTreeSet<BlockHash>,
+    /// Blocks that the operator refuses, as the store has it.
+    pub refused: BTreeSet<BlockHash>,
     void_generation: Option<u64>,
     config: CoordinatorConfig,
     headers_config: HeadersConfig,
@@ -127,6 +129,16 @@ impl Net {
     /// Tells the coordinator what the operator wants.
     pub fn order(&mut self, order: Order) {
         self.events.push_back(Event::Ordered(order));
+    }
+
+    /// The operator refuses a block.
+    pub fn revoke(&mut self, hash: BlockHash) {
+        self.events.push_back(Event::Revoked { hash });
+    }
+
+    /// He takes it back.
+    pub fn reinstate(&mut self, hash: BlockHash) {
+        self.events.push_back(Event::Reinstated { hash });
     }
 
     pub fn with_stop_at(chain: &MockChain, height: Height) -> Self {
@@ -200,6 +212,7 @@ impl Net {
             slow_hashes: None,
             reporter: None,
             stored: BTreeSet::from([chain.ids[0]]),
+            refused: BTreeSet::new(),
             void_generation: None,
         }
     }
@@ -245,6 +258,9 @@ impl Net {
                 let header = self.coordinator.headers().header(&hash).expect("a height has a header");
                 headers.restore(StoredHeader { header, hash, verified: true }).unwrap();
             }
+        }
+        for hash in &self.refused {
+            let _nothing_runs_yet = headers.revoke(hash);
         }
         self.coordinator = Coordinator::new(self.config.clone(), headers, self.tip_block());
         self.states.push(IbdState::Idle);
@@ -327,7 +343,17 @@ impl Net {
                 }
             }
             Action::Store(StoreJob::Connect(block)) => self.connect_block(&block),
+            Action::Store(StoreJob::Revoke(hash)) => {
+                self.refused.insert(hash);
+                self.events.push_back(Event::VerdictStored);
+            }
+            Action::Store(StoreJob::Reinstate(hashes)) => {
+                self.refused.retain(|hash| !hashes.contains(hash));
+                self.events.push_back(Event::VerdictStored);
+            }
             Action::Store(StoreJob::DisconnectTo(height)) => {
+                let refused = self.coordinator.headers().revoked_in_line_with(&self.tip_block().1);
+                assert!(refused.iter().all(|hash| self.refused.contains(hash)), "obeyed before it is stored");
                 let gone = self.connected.split_off(height.0 as usize + 1);
                 let blocks = (height.0 + 1..).map(Height).zip(gone).collect();
                 self.events.push_back(Event::Disconnected { tip: self.tip_block(), blocks });

@@ -1,5 +1,7 @@
 //! The real program as a producer: started, stopped, killed (requirements M16, M19, M20).
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
@@ -116,6 +118,42 @@ fn pick(state: &mut u64, below: u64) -> u64 {
     (*state >> 33) % below
 }
 
+/// Whether the journal is what was written; it must be.
+fn verify_journal(datadir: &Path) {
+    let mut command = program();
+    command.args(["journal", "verify", "--network", "regtest", "--datadir"]).arg(datadir);
+    let verified = command.output().unwrap();
+    assert_eq!(verified.status.code(), Some(0), "{}", stderr_of(&verified));
+}
+
+/// The JSON of a path of the program's HTTP server.
+fn get(address: &str, path: &str) -> Value {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let call = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(call.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+/// Starts the node again, to make nothing: its journal, its status file, its HTTP server and its store say the same.
+fn assert_all_agree(datadir: &Path, tip: u32) {
+    let mut command = on_regtest(datadir, "run");
+    command.args(["--no-listen", "--no-seeds", "--rpcport=0"]);
+    let mut node = RunningNode::of(command);
+    node.wait_for("[HTTP] Listening on ");
+    let address = node.lines.last().unwrap().rsplit(' ').next().unwrap().to_owned();
+    assert_eq!(get(&address, "/api/v1/status")["chain_height"], tip);
+    assert_eq!(get(&address, "/height")["height"], tip);
+    node.terminate();
+    assert_eq!(node.finish().code(), Some(0));
+    let state = std::fs::read_to_string(datadir.join("state.json")).unwrap();
+    let state: Value = serde_json::from_str(&state).unwrap();
+    assert_eq!((&state["chain_height"], &state["status"]), (&tip.into(), &"stopped".into()));
+    assert_eq!(query(datadir, &["height"]), tip.to_string());
+    verify_journal(datadir);
+}
+
 /// SIGKILL while blocks are produced ten times a second: `kills` times, at moments of its own each.
 fn kill_a_producer(kills: u32) {
     let dir = tempfile::tempdir().unwrap();
@@ -136,6 +174,7 @@ fn kill_a_producer(kills: u32) {
         assert!(tip >= seen, "kill {kill}: fell back from {seen} to {tip}");
         let checked = stdout_of(&mut on_regtest(dir.path(), "check-chain"));
         assert_eq!(checked, format!("Chain integrity verified: {} blocks", tip + 1));
+        assert_all_agree(dir.path(), tip);
     }
     for id in ids {
         let found: Value = serde_json::from_str(&query(dir.path(), &["message", &id])).unwrap();

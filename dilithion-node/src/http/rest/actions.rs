@@ -90,8 +90,7 @@ pub(crate) async fn act(
         }
         _ => return Err(ApiError::NotFound(format!("there is no action '{action}'"))),
     }
-    app.node.note_action(&action, &String::from_utf8_lossy(&body));
-    tracing::info!("[HTTP] Action '{action}'");
+    app.note_action(&action, &String::from_utf8_lossy(&body));
     Ok(Json(json!({ "action": action, "done": true })))
 }
 

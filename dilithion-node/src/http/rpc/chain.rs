@@ -1,5 +1,7 @@
 //! What is connected.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use dilithion_chain::{ChainReader, Depth, StoreError};
 use dilithion_pow::CompactTarget;
 use dilithion_wire::{Block, BlockHash, Encode, Height};
@@ -150,6 +152,8 @@ struct Tip {
     /// Height at which its branch leaves the active chain.
     fork: Height,
     has_block: bool,
+    /// The operator refuses a block of it.
+    refused: bool,
 }
 
 async fn get_chain_tips(app: App) -> Answer {
@@ -158,12 +162,13 @@ async fn get_chain_tips(app: App) -> Answer {
     let view = |tip: &Tip| {
         let length = tip.height.0.saturating_sub(tip.fork.0);
         let status = match (length, tip.has_block) {
+            _ if tip.refused => "invalid",
             (0, _) => "active",
             (_, true) => "valid-fork",
             _ => "headers-only",
         };
         // Headers above the tip are the chain's own future.
-        let status = if tip.fork >= active && length > 0 { "headers-only" } else { status };
+        let status = if tip.fork >= active && length > 0 && !tip.refused { "headers-only" } else { status };
         json!({ "height": tip.height.0, "hash": tip.hash.to_string(), "branchlen": length, "status": status })
     };
     Ok(tips.iter().map(view).collect())
@@ -171,29 +176,36 @@ async fn get_chain_tips(app: App) -> Answer {
 
 /// The stored headers that no other one follows, and the tip, highest first.
 fn chain_tips(store: &ChainReader) -> Result<Vec<Tip>, StoreError> {
-    let mut ends = std::collections::BTreeMap::new();
+    let mut ends = BTreeMap::new();
     for stored in store.headers() {
         let stored = stored?;
         ends.remove(&stored.header.prev_hash);
         ends.insert(stored.hash, stored);
     }
-    let tip = store.tip()?;
+    let (tip, refused) = (store.tip()?, store.revoked()?.into_iter().collect());
     let mut tips = Vec::new();
     for (hash, stored) in ends.into_iter().filter(|(hash, _)| *hash != tip.hash) {
-        let fork = fork_of(store, stored)?;
-        tips.push(Tip { hash, height: stored.height, fork, has_block: store.has_block(&hash)? });
+        let (fork, refused) = fork_of(store, stored, &refused)?;
+        tips.push(Tip { hash, height: stored.height, fork, has_block: store.has_block(&hash)?, refused });
     }
-    tips.push(Tip { hash: tip.hash, height: tip.height, fork: tip.height, has_block: true });
+    tips.push(Tip { hash: tip.hash, height: tip.height, fork: tip.height, has_block: true, refused: false });
     tips.sort_by_key(|tip| std::cmp::Reverse(tip.height));
     Ok(tips)
 }
 
-fn fork_of(store: &ChainReader, mut stored: dilithion_chain::StoredHeader) -> Result<Height, StoreError> {
+/// Where a branch leaves the active chain, and whether one of the blocks that the operator refuses is part of it.
+fn fork_of(
+    store: &ChainReader,
+    mut stored: dilithion_chain::StoredHeader,
+    refused: &BTreeSet<BlockHash>,
+) -> Result<(Height, bool), StoreError> {
+    let mut is_refused = false;
     while store.hash_at(stored.height)? != Some(stored.hash) {
+        is_refused |= refused.contains(&stored.hash);
         let Some(parent) = store.header(&stored.header.prev_hash)? else { break };
         stored = parent;
     }
-    Ok(stored.height)
+    Ok((stored.height, is_refused))
 }
 
 async fn check_chain(app: App, args: Args) -> Answer {

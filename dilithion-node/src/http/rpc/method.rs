@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::args::Args;
 use super::error::RpcError;
-use super::{chain, control, network, sync, transactions};
+use super::{chain, control, network, sync, transactions, verdict};
 use crate::http::app::App;
 
 /// What a method comes to.
@@ -23,11 +23,19 @@ pub(super) struct Method {
     /// What it does, in a line.
     pub(super) help: &'static str,
     pub(super) run: fn(App, Args) -> Running,
+    /// It does something to the node, so that the journal says who asked for what.
+    pub(super) is_action: bool,
 }
 
 /// All methods, by part.
-pub(super) const METHODS: [&[Method]; 5] =
-    [chain::METHODS, sync::METHODS, network::METHODS, transactions::METHODS, control::METHODS];
+pub(super) const METHODS: [&[Method]; 6] = [
+    chain::METHODS,
+    verdict::METHODS,
+    sync::METHODS,
+    network::METHODS,
+    transactions::METHODS,
+    control::METHODS,
+];
 
 impl Method {
     /// A method.
@@ -37,7 +45,17 @@ impl Method {
         help: &'static str,
         run: fn(App, Args) -> Running,
     ) -> Self {
-        Self { name, params, help, run }
+        Self { name, params, help, run, is_action: false }
+    }
+
+    /// A method that does something to the node: it is written down when it is done.
+    pub(super) const fn action(
+        name: &'static str,
+        params: &'static [&'static str],
+        help: &'static str,
+        run: fn(App, Args) -> Running,
+    ) -> Self {
+        Self { is_action: true, ..Self::new(name, params, help, run) }
     }
 
     /// All methods.

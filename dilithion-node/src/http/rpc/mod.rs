@@ -8,6 +8,7 @@
 //! | `network` | peers and bans |
 //! | `transactions` | transactions, in blocks or pending |
 //! | `control` | the node itself |
+//! | `verdict` | what the operator says against blocks |
 
 mod args;
 mod chain;
@@ -17,6 +18,7 @@ mod method;
 mod network;
 mod sync;
 mod transactions;
+mod verdict;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -113,8 +115,13 @@ async fn run(app: &App, call: Call) -> Result<Value, RpcError> {
     }
     let method = Method::find(&call.method).ok_or_else(|| RpcError::method_not_found(&call.method))?;
     app.metrics.on_call(method.name);
+    let said = if method.is_action { call.params.to_string() } else { String::new() };
     let args = Args::new(method.params, call.params)?;
-    (method.run)(app.clone(), args).await
+    let result = (method.run)(app.clone(), args).await?;
+    if method.is_action {
+        app.note_action(method.name, &said);
+    }
+    Ok(result)
 }
 
 fn failure(error: &RpcError, id: &Value) -> Value {

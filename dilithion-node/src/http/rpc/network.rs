@@ -23,13 +23,16 @@ pub(super) const METHODS: &[Method] = &[
     Method::new("getnetworkinfo", &[], "How this node takes part in the network", |app, _| {
         Box::pin(async move { Ok(network_info(&app)) })
     }),
-    Method::new("addnode", &["node", "command"], "add, remove or onetry a peer at IP:PORT", |app, args| {
-        Box::pin(async move { add_node(&app, &args) })
-    }),
-    Method::new("disconnectnode", &["address", "nodeid"], "Close a connection", |app, args| {
+    Method::action(
+        "addnode",
+        &["node", "command"],
+        "add, remove or onetry a peer at IP:PORT",
+        |app, args| Box::pin(async move { add_node(&app, &args) }),
+    ),
+    Method::action("disconnectnode", &["address", "nodeid"], "Close a connection", |app, args| {
         Box::pin(async move { disconnect_node(&app, &args) })
     }),
-    Method::new(
+    Method::action(
         "setban",
         &["subnet", "command", "bantime", "absolute"],
         "add or remove the ban of an IP",
@@ -38,7 +41,7 @@ pub(super) const METHODS: &[Method] = &[
     Method::new("listbanned", &[], "Bans with their reasons", |app, _| {
         Box::pin(async move { Ok(list_banned(&app)) })
     }),
-    Method::new("clearbanned", &[], "Lift all bans", |app, _| {
+    Method::action("clearbanned", &[], "Lift all bans", |app, _| {
         Box::pin(async move {
             app.node.clear_banned();
             Ok(Value::Null)

@@ -1,7 +1,7 @@
 //! Transactions, in blocks or pending.
 
 use bytes::Bytes;
-use dilithion_chain::{ChainReader, FeeRate, PendingTransaction, StoreError};
+use dilithion_chain::{Accepted, ChainReader, FeeRate, PendingError, PendingTransaction, StoreError};
 use dilithion_wire::{Amount, BlockHash, Decode, Encode, Height, OutPoint, Transaction, TxIn, TxOut, Txid};
 use serde_json::{Map, Value, json};
 
@@ -9,6 +9,9 @@ use super::args::Args;
 use super::error::RpcError;
 use super::method::{Answer, Method};
 use crate::http::app::App;
+
+/// Transactions that are tried in one call at most (`MAX_PACKAGE_COUNT` of Bitcoin Core).
+const MAX_TRIED: usize = 25;
 
 /// Bytes that a fee rate is about.
 const RATE_BYTES: u64 = 1000;
@@ -33,6 +36,12 @@ pub(super) const METHODS: &[Method] = &[
     Method::new("sendrawtransaction", &["hexstring"], "Hand in a transaction", |app, args| {
         Box::pin(send_raw_transaction(app, args))
     }),
+    Method::new(
+        "testmempoolaccept",
+        &["rawtxs"],
+        "Whether transactions, one after another, would become pending; none does",
+        |app, args| Box::pin(test_mempool_accept(app, args)),
+    ),
 ];
 
 async fn get_mempool_info(app: App) -> Answer {
@@ -167,6 +176,31 @@ async fn send_raw_transaction(app: App, args: Args) -> Answer {
         Some(Err(error)) => Err(RpcError::rejected(format!("{}: {error}", error.reject_reason()))),
         None => Err(RpcError::misc("the node takes no transactions any more")),
     }
+}
+
+async fn test_mempool_accept(app: App, args: Args) -> Answer {
+    let texts: Vec<String> = args.required("rawtxs")?;
+    if texts.is_empty() || texts.len() > MAX_TRIED {
+        return Err(RpcError::out_of_range(format!("rawtxs: 1 to {MAX_TRIED} transactions")));
+    }
+    let transactions = texts.iter().map(|text| decode(&app, text)).collect::<Result<Vec<_>, _>>()?;
+    let outcomes = app.node.try_transactions(transactions.clone()).await;
+    let outcomes = outcomes.ok_or_else(|| RpcError::misc("the node takes no transactions any more"))?;
+    let view = |(transaction, outcome): (&Transaction, &Result<Accepted, PendingError>)| match outcome {
+        Ok(accepted) => json!({
+            "txid": accepted.txid.to_string(),
+            "allowed": true,
+            "vsize": transaction.encoded_len(),
+            "fees": { "base": coins(accepted.fee) },
+        }),
+        Err(error) => json!({
+            "txid": transaction.txid().to_string(),
+            "allowed": false,
+            "reject-reason": error.reject_reason(),
+            "reject-details": error.to_string(),
+        }),
+    };
+    Ok(transactions.iter().zip(&outcomes).map(view).collect())
 }
 
 fn decode(app: &App, text: &str) -> Result<Transaction, RpcError> {

@@ -94,6 +94,63 @@ async fn a_peer_is_added_and_removed() {
     served.stop().await;
 }
 
+/// What is done over JSON-RPC is written down as what is done over the other interface; what is refused, or only asked, is
+/// not.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_is_in_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = Program::start(dir.path(), &["--no-listen".to_owned()]);
+    let auth = auth(dir.path());
+    let post = async |path: &str, body: String| {
+        let length = body.len();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n{auth}X-Dilithion-RPC: 1\r\n");
+        request(program.http, &format!("{head}Content-Length: {length}\r\n\r\n{body}")).await.json()
+    };
+    let call = async |method: &str, params: &str| {
+        let body = format!(r#"{{"id":1,"method":"{method}","params":{params}}}"#);
+        post("/", body).await
+    };
+    let nobody = crate::process::free_address();
+    assert!(call("getblockcount", "[]").await["error"].is_null());
+    assert_eq!(post("/api/v1/action/ban", r#"{"address":"192.0.2.1"}"#.to_owned()).await["done"], true);
+    for (method, params) in [
+        ("setban", r#"["192.0.2.2","add",60]"#.to_owned()),
+        ("setban", r#"{"subnet":"192.0.2.2","command":"remove"}"#.to_owned()),
+        ("clearbanned", "[]".to_owned()),
+        ("addnode", format!(r#"["{nobody}","add"]"#)),
+        ("addnode", format!(r#"["{nobody}","remove"]"#)),
+    ] {
+        assert!(call(method, &params).await["error"].is_null(), "{method} {params}");
+    }
+    for (method, params) in [("setban", r#"["192.0.2.2","remove"]"#), ("disconnectnode", r#"["",7]"#)] {
+        assert!(!call(method, params).await["error"].is_null(), "{method} {params}");
+    }
+    let genesis = call("getblockhash", "[0]").await["result"]["blockhash"].to_string();
+    assert_eq!(call("invalidateblock", &format!("[{genesis}]")).await["error"]["code"], -8);
+    assert!(call("reconsiderblock", &format!("[{genesis}]")).await["error"].is_null());
+    assert_eq!(call("stop", "[]").await["result"], "Dilithion server stopping");
+    program.ended();
+
+    let journal = std::fs::read_to_string(dir.path().join("events.jsonl")).unwrap();
+    let said: Vec<String> = journal
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|record| record["event_type"] == "action")
+        .map(|record| record["message"].as_str().unwrap().to_owned())
+        .collect();
+    let expected = [
+        r#"ban: {"address":"192.0.2.1"}"#.to_owned(),
+        r#"setban: ["192.0.2.2","add",60]"#.to_owned(),
+        r#"setban: {"command":"remove","subnet":"192.0.2.2"}"#.to_owned(),
+        "clearbanned: []".to_owned(),
+        format!(r#"addnode: ["{nobody}","add"]"#),
+        format!(r#"addnode: ["{nobody}","remove"]"#),
+        format!("reconsiderblock: [{genesis}]"),
+        "stop: []".to_owned(),
+    ];
+    assert_eq!(said, expected);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn stop_asks_whoever_runs_the_node() {
     let by_name = |config: &mut dilithion_node::http::HttpConfig| {

@@ -6,13 +6,14 @@ use std::path::Path;
 
 use base64::Engine;
 use dilithion_node::http::{COOKIE_FILE, HttpConfig, HttpServer, Services};
+use dilithion_node::net::NetConfig;
 use dilithion_node::{Node, NodeHandle};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::miner::{Mined, Miner};
-use crate::wire_peer::listening;
+use crate::wire_peer::{config, listening};
 
 /// A node with its server.
 pub struct Served {
@@ -56,10 +57,28 @@ impl Served {
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let node = listening(miner, dir.path(), chain).await;
+        Self::serve(node, dir, services, change)
+    }
+
+    fn serve(
+        node: Node,
+        dir: tempfile::TempDir,
+        services: impl FnOnce(NodeHandle) -> Services,
+        change: impl FnOnce(&mut HttpConfig),
+    ) -> Self {
         let mut config = HttpConfig::new(0, dir.path());
         change(&mut config);
         let server = HttpServer::start(config, services(node.handle())).unwrap();
         Self { node, server, dir }
+    }
+
+    /// The same after a restart.
+    pub async fn restarted(self, miner: &Miner) -> Self {
+        let Self { node, server, dir } = self;
+        tokio::task::spawn_blocking(|| server.stop()).await.unwrap();
+        node.stop().await;
+        let node = Node::start(config(miner, dir.path(), NetConfig::default())).await.unwrap();
+        Self::serve(node, dir, Services::new, |_| {})
     }
 
     pub fn address(&self) -> SocketAddr {

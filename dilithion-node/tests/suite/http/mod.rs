@@ -11,3 +11,4 @@ mod openapi;
 mod program;
 mod rest;
 mod rpc;
+mod verdicts;

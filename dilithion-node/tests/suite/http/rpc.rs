@@ -91,6 +91,10 @@ async fn the_help_lists_what_scripts_rely_on() {
         "gettxout",
         "sendrawtransaction",
         "getmininginfo",
+        "getnetworkhashps",
+        "invalidateblock",
+        "reconsiderblock",
+        "testmempoolaccept",
     ] {
         assert!(listed.contains(&name), "{name} is missing");
     }
@@ -146,6 +150,20 @@ async fn the_chain_is_told_as_the_reference_node_tells_it() {
     assert_eq!(served.rpc("checkchain", json!([2])).await.unwrap()["blocks_verified"], 2);
     let mining = served.rpc("getmininginfo", json!([])).await.unwrap();
     assert_eq!((&mining["mining"], &mining["blocks"]), (&false.into(), &3.into()));
+    // One hash in four is good enough.
+    let took = chain.blocks[3].header.time - chain.blocks[0].header.time;
+    let rate = 12.0 / f64::from(took);
+    for told in [&mining["hashrate"], &mining["networkhashps"]] {
+        assert!((told.as_f64().unwrap() - rate).abs() < 1e-6, "{told}, not {rate}");
+    }
+    for params in [json!([]), json!([2, 2]), json!([1, -1])] {
+        let told = served.rpc("getnetworkhashps", params).await.unwrap().as_f64().unwrap();
+        assert!((told - rate).abs() < 1e-6, "the blocks come at even times");
+    }
+    assert_eq!(served.rpc("getnetworkhashps", json!([120, 0])).await, Ok(json!(0.0)), "genesis took no time");
+    for params in [json!([0]), json!([-1]), json!([10_001]), json!([120, 4])] {
+        assert_eq!(served.rpc("getnetworkhashps", params).await.unwrap_err()["code"], -8);
+    }
     served.stop().await;
 }
 
@@ -278,5 +296,66 @@ async fn a_transaction_is_handed_in_and_pending() {
     assert_eq!(served.rpc("gettxout", json!([spent, 0])).await, Ok(Value::Null));
     assert_eq!(served.rpc("gettxout", json!([spent, 0, false])).await.unwrap()["confirmations"], 5);
     assert_eq!(served.rpc("gettxout", json!([txid, 0])).await.unwrap()["confirmations"], 0);
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_are_tried_and_nothing_comes_of_it() {
+    let miner = Miner::fast();
+    let wallet = Wallet::new(&miner.params);
+    let script = wallet.script();
+    let chain = (0..5).fold(miner.genesis(), |chain, _| miner.extend_with(&chain, &script, &[]));
+    let served = Served::on(&miner, &chain).await;
+    let parent = wallet.spend(&chain.blocks[1].transactions[0]);
+    let child = wallet.spend(&parent);
+    let hex = |transaction: &dilithion_wire::Transaction| hex::encode(transaction.encode_to_vec());
+    let of = |transactions: &[&dilithion_wire::Transaction]| {
+        json!([transactions.iter().map(|transaction| hex(transaction)).collect::<Vec<_>>()])
+    };
+    let coins = served.node.store().utxo_stats().unwrap();
+
+    let tried = served.rpc("testmempoolaccept", of(&[&child, &parent, &child])).await.unwrap();
+    let [orphan, good, good_child] = [&tried[0], &tried[1], &tried[2]];
+    assert_eq!((&orphan["allowed"], &orphan["txid"]), (&false.into(), &json!(child.txid().to_string())));
+    assert_eq!(orphan["reject-reason"], "missing-inputs");
+    assert_eq!((&good["allowed"], &good_child["allowed"]), (&true.into(), &true.into()), "one after another");
+    assert_eq!((&good["vsize"], &good["fees"]["base"]), (&parent.encoded_len().into(), &json!(0.01)));
+    assert_eq!(served.rpc("getrawmempool", json!([])).await, Ok(json!([])));
+    assert_eq!(served.rpc("getmempoolinfo", json!([])).await.unwrap()["bytes"], 0);
+    assert_eq!(served.node.store().utxo_stats().unwrap(), coins);
+
+    served.rpc("sendrawtransaction", json!([hex(&parent)])).await.unwrap();
+    let again = served.rpc("testmempoolaccept", of(&[&parent, &child])).await.unwrap();
+    assert_eq!(again[0]["reject-reason"], "txn-already-in-mempool");
+    assert_eq!(again[1]["allowed"], true);
+    assert_eq!(served.rpc("getrawmempool", json!([])).await, Ok(json!([parent.txid().to_string()])));
+
+    let code = |params: Value| {
+        let served = &served;
+        async move { served.rpc("testmempoolaccept", params).await.unwrap_err()["code"].clone() }
+    };
+    assert_eq!(code(json!([[]])).await, -8);
+    assert_eq!(code(json!([vec!["00"; 26]])).await, -8);
+    assert_eq!(code(json!([["00"]])).await, -22);
+    assert_eq!(code(json!(["00"])).await, -32602);
+    served.stop().await;
+}
+
+/// A peer may call itself anything; people see no escape, no control character and no secret of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_peer_calls_itself_is_cleaned() {
+    let served = Served::start(&Miner::shared().genesis()).await;
+    let mut peer = RawPeer::connect(&served.node, Miner::shared()).await;
+    let dilithion_wire::Message::Version(said) = crate::wire_peer::version(0) else { panic!("a version") };
+    let name = "/x\u{1b}[31m:\r\n\u{7}\u{202e}Authorization: Bearer abcdefghijklmnopqrst-123/".to_owned();
+    peer.send(&dilithion_wire::Message::Version(dilithion_wire::VersionMessage { user_agent: name, ..said }))
+        .await;
+    peer.wait_for("verack").await;
+    peer.send(&dilithion_wire::Message::Verack).await;
+    peer.wait_for("sendheaders").await;
+    let clean = "/x:\u{fffd}\u{fffd}\u{fffd}Authorization: [BEARER_TOKEN]/";
+    let info = served.rpc("getpeerinfo", json!([])).await.unwrap();
+    assert_eq!(info[0]["subver"], clean);
+    assert_eq!(served.json("/api/v1/peers").await["peers"][0]["user_agent"], clean);
     served.stop().await;
 }
