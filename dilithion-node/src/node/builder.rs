@@ -96,7 +96,7 @@ impl NodeBuilder {
 
     /// Who gets the coins of blocks made here; without it nobody.
     pub fn pay(mut self, payee: Payee) -> Self {
-        self.config.producer.payee = payee;
+        self.config.producer.payee = Some(payee);
         self
     }
 

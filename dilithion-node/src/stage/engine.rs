@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::inputs::{EngineEvent, EngineHandle, EngineInputs, Input, Next};
 use super::judgement::Judgements;
 use super::validator_thread::{ValidatorGone, Work};
-use super::{Judgement, Submission, Trial, ValidatorThread};
+use super::{Judgement, Submission, ValidatorThread};
 use crate::clock::Clock;
 use crate::event::{NodeEvent, Reporter};
 use crate::net::ConnectionManager;

@@ -65,6 +65,9 @@ impl EngineEvent {
                 | Event::Disconnected { .. }
                 | Event::StoreFailed { .. }
                 | Event::HashFailed { .. }
+                | Event::Revoked { .. }
+                | Event::Reinstated { .. }
+                | Event::VerdictStored
                 | Event::Ordered(_)
                 | Event::Tick,
             )
