@@ -17,7 +17,7 @@ use super::{Candidate, Host, Lane, MAX_SEND_QUEUE, SendQueue, lane_of};
 
 /// Bytes of a message's header on the wire (spec: wire §1.2).
 const FRAME_HEADER_BYTES: usize = 24;
-/// Served blocks that may wait between the store and a peer's socket.
+/// Served messages that may wait between the store and a peer's socket.
 const BULK_QUEUE: usize = 2;
 /// The version of compact blocks that there is (spec: wire §5.6).
 const COMPACT_BLOCKS_VERSION: u64 = 1;
@@ -94,7 +94,7 @@ pub struct Peer {
     queue: Mutex<SendQueue<Outgoing>>,
     /// Rings when something was queued.
     queued: Notify,
-    /// Room for served blocks.
+    /// Room for served blocks and the like.
     bulk: Arc<Semaphore>,
     closed: CancellationToken,
     score: AtomicU32,
@@ -117,7 +117,7 @@ pub struct Peer {
 #[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) raw: RawMessage,
-    /// What a served block holds of the room for such; back when it is written.
+    /// What it holds of the room for served messages, if it is one; back when it is written.
     pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
@@ -181,7 +181,7 @@ impl Peer {
         }
     }
 
-    /// Queues a message; it overtakes blocks that are being served.
+    /// Queues a message; it overtakes what is being served.
     ///
     /// # Errors
     ///
@@ -242,7 +242,7 @@ impl Peer {
         server.is_some_and(|server| server.try_send(Request::Announcement(block)).is_ok())
     }
 
-    /// Queues a block, waiting while earlier ones are not written.
+    /// Queues what the peer asked to be served, waiting while earlier such is not written; all other messages overtake it.
     pub(super) async fn send_bulk(&self, raw: RawMessage) -> Result<(), SendError> {
         let room = Arc::clone(&self.bulk).acquire_owned().await.map_err(|_| SendError::Closed)?;
         self.push(raw, Some(room))
@@ -253,7 +253,9 @@ impl Peer {
             return Err(SendError::Closed);
         }
         self.log_sent(&raw);
-        let (lane, bytes) = (lane_of(&raw.command), FRAME_HEADER_BYTES + raw.payload.len());
+        // What is served may be as long as a block, whatever it is.
+        let lane = if room.is_some() { Lane::Blocks } else { lane_of(&raw.command) };
+        let bytes = FRAME_HEADER_BYTES + raw.payload.len();
         self.lock_queue().push(lane, Outgoing { raw, room }, bytes);
         self.queued.notify_one();
         Ok(())
@@ -269,7 +271,7 @@ impl Peer {
         }
     }
 
-    /// The same, unless it is a block that is being served.
+    /// The same, unless it is being served.
     pub(super) fn try_next_small(&self) -> Option<Outgoing> {
         self.lock_queue().pop().filter(|(lane, ..)| *lane != Lane::Blocks).map(|(_, outgoing, _)| outgoing)
     }
@@ -359,7 +361,7 @@ impl Peer {
         self.score.store(score, Ordering::Relaxed);
     }
 
-    /// Bytes queued for sending, blocks excluded.
+    /// Bytes queued for sending, except for what is being served.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
         let queue = self.lock_queue();
@@ -410,3 +412,6 @@ impl Peer {
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;
