@@ -56,7 +56,7 @@ impl ConnectionManager {
         }
         tracing::info!("[P2P] New peer connected: {address}");
         // In the table before its task runs, so that a burst is counted as it comes.
-        let peer = self.register(address, Purpose::Inbound);
+        let peer = self.register(address, Purpose::Inbound, &self.interrupted);
         tracing::info!("[P2P] Peer {} accepted: {address}", peer.id);
         let manager = Arc::clone(self);
         self.tasks.spawn(async move { manager.run(stream, peer).await });

@@ -222,7 +222,13 @@ impl ConnectionManager {
         self.shared.bans.clear();
     }
 
-    pub(super) fn register(&self, address: SocketAddr, purpose: Purpose) -> Arc<Peer> {
+    /// A new peer, which is disconnected when `wanted` is cancelled.
+    pub(super) fn register(
+        &self,
+        address: SocketAddr,
+        purpose: Purpose,
+        wanted: &CancellationToken,
+    ) -> Arc<Peer> {
         let (id, now) = (self.shared.peers.next_id(), self.shared.clock.now().mono);
         let peer = Arc::new(Peer::new(
             id,
@@ -230,7 +236,7 @@ impl ConnectionManager {
             purpose,
             self.shared.random_nonce(),
             now,
-            self.interrupted.child_token(),
+            wanted.child_token(),
         ));
         self.shared.peers.insert(Arc::clone(&peer));
         peer

@@ -37,7 +37,7 @@ impl ConnectionManager {
     /// Dials an address once.
     pub fn try_once(self: &Arc<Self>, address: SocketAddr) {
         let manager = Arc::clone(self);
-        self.tasks.spawn(async move { drop(manager.connect(address, Purpose::Manual).await) });
+        self.tasks.spawn(async move { drop(manager.connect(address, Purpose::Manual, &manager.interrupted).await) });
     }
 
     /// Maintains no connection to this address any more, and closes the one there is; tells whether one was maintained.
@@ -55,7 +55,7 @@ impl ConnectionManager {
     async fn maintain_loop(self: Arc<Self>, address: SocketAddr, kept: CancellationToken) {
         let mut delay = RECONNECT_DELAY;
         loop {
-            match self.connect(address, Purpose::Manual).await {
+            match self.connect(address, Purpose::Manual, &kept).await {
                 Some((Ended::Handshake(HandshakeError::SelfConnection), _)) => {
                     self.lock_maintained().remove(&address);
                     return;
@@ -117,21 +117,27 @@ impl ConnectionManager {
     async fn dial_known(&self, address: SocketAddr, purpose: Purpose) {
         // A node that has dialled us need not be dialled (spec: wire §4).
         let connected = self.shared.peers.count_host(Host::of(address.ip())) > 0;
-        let ended = if connected { None } else { self.connect(address, purpose).await };
+        let ended = if connected { None } else { self.connect(address, purpose, &self.interrupted).await };
         let worked = connected || ended.is_some_and(|(_, complete)| complete);
         self.shared.book.release(address, worked, self.shared.clock.now().unix);
     }
 
     /// Dials an address and runs the connection to its end; also tells whether its handshake was completed. `None` if no
-    /// connection came about.
-    async fn connect(&self, address: SocketAddr, purpose: Purpose) -> Option<(Ended, bool)> {
+    /// connection came about. Both end when `wanted` is cancelled.
+    async fn connect(
+        &self,
+        address: SocketAddr,
+        purpose: Purpose,
+        wanted: &CancellationToken,
+    ) -> Option<(Ended, bool)> {
         if let Some(reason) = self.shared.bans.reason(address.ip(), self.shared.clock.now()) {
             tracing::debug!("[P2P] Not connecting to {address}: banned for {reason}");
             return None;
         }
         tracing::info!("[P2P] Connecting to {address}...");
         let dialled = tokio::select! {
-            () = self.interrupted.cancelled() => return None,
+            biased;
+            () = wanted.cancelled() => return None,
             dialled = tokio::time::timeout(CONNECT_TIMEOUT, self.dialer.dial(address)) => dialled,
         };
         let stream = match dialled {
@@ -145,7 +151,7 @@ impl ConnectionManager {
                 return None;
             }
         };
-        let peer = self.register(address, purpose);
+        let peer = self.register(address, purpose, wanted);
         tracing::info!("[P2P] Connected to peer {}", peer.id);
         let mut ended = self.run(stream, Arc::clone(&peer)).await;
         // The other end of it may have noticed first, and closed.

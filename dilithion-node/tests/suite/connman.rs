@@ -10,7 +10,7 @@ use dilithion_node::sync::IbdState;
 use dilithion_node::{Node, NodeConfig};
 use dilithion_wire::{BlockHash, GetHeaders, Inventory, Message};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::miner::Miner;
 use crate::wire_peer::{RawPeer, listening, local, node_with, version};
@@ -275,6 +275,64 @@ async fn bugs_135_139_143_156_a_slow_connection_ends_in_a_request_for_headers() 
     peer.send(&version(10)).await;
     peer.send(&Message::Verack).await;
     peer.wait_for("getheaders").await;
+    node.stop().await;
+}
+
+/// Connects when told to, and tells how a dial ended: whether it came to an end by itself.
+struct WatchedDialer {
+    begun: Semaphore,
+    go: Semaphore,
+    ended: mpsc::UnboundedSender<bool>,
+}
+
+/// Tells when it goes out of scope.
+struct DialEnd<'a> {
+    by_itself: bool,
+    ended: &'a mpsc::UnboundedSender<bool>,
+}
+
+impl Drop for DialEnd<'_> {
+    fn drop(&mut self) {
+        // A test that has seen enough does not listen any more.
+        let _ = self.ended.send(self.by_itself);
+    }
+}
+
+impl Dialer for WatchedDialer {
+    fn dial(&self, address: SocketAddr) -> DialFuture<'_, TcpStream> {
+        Box::pin(async move {
+            let mut end = DialEnd { by_itself: false, ended: &self.ended };
+            self.begun.add_permits(1);
+            self.go.acquire().await.unwrap().forget();
+            // Whoever waits for this has the word once more.
+            tokio::task::yield_now().await;
+            end.by_itself = true;
+            TcpDialer.dial(address).await
+        })
+    }
+
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> DialFuture<'a, Vec<SocketAddr>> {
+        TcpDialer.resolve(host, port)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_is_given_up_while_it_is_dialled_is_dialled_no_further() {
+    let (miner, dir) = (Miner::shared(), tempfile::tempdir().unwrap());
+    let listener = TcpListener::bind(SocketAddr::new(local(1), 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (ended, mut ends) = mpsc::unbounded_channel();
+    let dialer = Arc::new(WatchedDialer { begun: Semaphore::new(0), go: Semaphore::new(0), ended });
+    let mut config = NodeConfig::new(Arc::clone(&miner.params), dir.path());
+    config.net = NetConfig { peers: vec![address], ..NetConfig::default() };
+    config.hasher = Some(Arc::clone(&miner.hasher));
+    config.dialer = dialer.clone();
+    let node = Node::start(config).await.unwrap();
+    dialer.begun.acquire().await.unwrap().forget();
+    assert!(node.connections().abandon(address));
+    dialer.go.add_permits(1);
+    assert_eq!(ends.recv().await, Some(false), "the dial went on");
+    assert_eq!(node.peers(), []);
     node.stop().await;
 }
 
