@@ -76,7 +76,7 @@ impl AddressBook {
     pub(super) fn take(&self, now: u64) -> Option<SocketAddr> {
         let mut state = self.lock();
         let taken: BTreeSet<NetGroup> = state.in_use.values().copied().collect();
-        let anchor = state.anchors.pop().filter(|anchor| !taken.contains(&group(*anchor)));
+        let anchor = state.anchors.pop().filter(|anchor| !taken.contains(&NetGroup::of(*anchor)));
         let address = anchor.or_else(|| state.book.pick(&taken, now, &mut random_u64))?;
         state.begin(address, now);
         Some(address)
@@ -170,12 +170,8 @@ impl AddressBook {
 impl State {
     fn begin(&mut self, address: SocketAddr, now: u64) {
         self.book.attempt(address, now);
-        self.in_use.insert(address, group(address));
+        self.in_use.insert(address, NetGroup::of(address));
     }
-}
-
-fn group(address: SocketAddr) -> NetGroup {
-    Host::of(address.ip()).group()
 }
 
 fn random_key() -> [u8; 32] {

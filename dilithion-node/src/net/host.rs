@@ -1,7 +1,7 @@
 //! Who is behind an address: what bans, limits and buckets count by.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +82,12 @@ pub enum NetGroup {
 }
 
 impl NetGroup {
+    /// That of an address, whatever its port.
+    #[must_use]
+    pub fn of(address: SocketAddr) -> Self {
+        Host::of(address.ip()).group()
+    }
+
     /// Bytes that tell it from all others.
     #[must_use]
     pub fn to_bytes(self) -> Vec<u8> {

@@ -7,7 +7,7 @@ use dilithion_wire::{Address, Services, TimedAddress};
 use serde::{Deserialize, Serialize};
 
 use super::KnownAddress;
-use super::slot::{NEW_BUCKETS, Slot, SlotKey, TRIED_BUCKETS, group};
+use super::slot::{NEW_BUCKETS, Slot, SlotKey, TRIED_BUCKETS};
 use crate::net::{Host, NetGroup};
 
 /// Random picks before going through the table from a random place.
@@ -217,7 +217,7 @@ impl AddressManager {
         random: &mut impl FnMut() -> u64,
     ) -> Option<SocketAddr> {
         let fits =
-            |known: &KnownAddress| !taken.contains(&group(known.address)) && self.retry_at(known) <= now;
+            |known: &KnownAddress| !taken.contains(&NetGroup::of(known.address)) && self.retry_at(known) <= now;
         for _ in 0..RANDOM_PICKS {
             let tried = random().is_multiple_of(2);
             if let Some(known) = self.random_entry(tried, random).filter(|known| fits(known)) {
@@ -246,7 +246,7 @@ impl AddressManager {
     /// When the next address outside the networks `taken` may be dialled, if there is one.
     #[must_use]
     pub fn next_retry(&self, taken: &BTreeSet<NetGroup>) -> Option<u64> {
-        let free = self.entries.values().filter(|known| !taken.contains(&group(known.address)));
+        let free = self.entries.values().filter(|known| !taken.contains(&NetGroup::of(known.address)));
         free.map(|known| self.retry_at(known)).min()
     }
 

@@ -44,7 +44,7 @@ impl SlotKey {
 
     /// The slot of an address that a source told of.
     pub(super) fn new_slot(&self, address: SocketAddr, source: Host) -> Slot {
-        let (group, source) = (group(address).to_bytes(), source.group().to_bytes());
+        let (group, source) = (NetGroup::of(address).to_bytes(), source.group().to_bytes());
         let reachable = self.number(b"of source", &[&group, &source], NEW_BUCKETS_PER_SOURCE);
         let bucket = self.number(b"new", &[&source, &reachable.to_le_bytes()], NEW_BUCKETS);
         self.slot(false, bucket, address)
@@ -53,7 +53,7 @@ impl SlotKey {
     /// The slot of an address that works.
     pub(super) fn tried_slot(&self, address: SocketAddr) -> Slot {
         let reachable = self.number(b"of group", &[&bytes(address)], TRIED_BUCKETS_PER_GROUP);
-        let group = group(address).to_bytes();
+        let group = NetGroup::of(address).to_bytes();
         let bucket = self.number(b"tried", &[&group, &reachable.to_le_bytes()], TRIED_BUCKETS);
         self.slot(true, bucket, address)
     }
@@ -68,10 +68,6 @@ impl SlotKey {
         let parts: &[&[u8]] = &[&bytes(address), &attempts.to_le_bytes()];
         u8::try_from(self.number(b"jitter", parts, u16::from(u8::MAX) + 1)).unwrap_or(0)
     }
-}
-
-pub(super) fn group(address: SocketAddr) -> NetGroup {
-    Host::of(address.ip()).group()
 }
 
 fn bytes(address: SocketAddr) -> Vec<u8> {

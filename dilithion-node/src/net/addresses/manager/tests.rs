@@ -36,7 +36,7 @@ fn bug_145_an_empty_or_filtered_book_gives_nothing_and_at_once() {
     assert_eq!(book.pick(&BTreeSet::new(), NOW, &mut random()), None);
     assert_eq!(book.pick_to_test(NOW, &mut random()), None);
     book.add_trusted(address(1), NOW);
-    let taken = [group(address(1))].into();
+    let taken = [NetGroup::of(address(1))].into();
     assert_eq!((book.pick(&taken, NOW, &mut random()), book.next_retry(&taken)), (None, None));
     assert_eq!(book.pick(&BTreeSet::new(), NOW, &mut random()), Some(address(1)));
 }
