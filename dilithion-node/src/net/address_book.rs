@@ -93,6 +93,11 @@ impl AddressBook {
         Some(address)
     }
 
+    /// An address that was taken is really dialled.
+    pub(super) fn attempt(&self, address: SocketAddr, now: u64) {
+        self.lock().book.attempt(address, now);
+    }
+
     /// A connection to an address ended, or did not come about; `worked` tells whether its handshake was completed.
     pub(super) fn release(&self, address: SocketAddr, worked: bool, now: u64) {
         let mut state = self.lock();
@@ -169,7 +174,7 @@ impl AddressBook {
 
 impl State {
     fn begin(&mut self, address: SocketAddr, now: u64) {
-        self.book.attempt(address, now);
+        self.book.chosen(address, now);
         self.in_use.insert(address, NetGroup::of(address));
     }
 }
@@ -181,3 +186,6 @@ fn random_key() -> [u8; 32] {
     }
     key
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,7 +117,12 @@ impl ConnectionManager {
     async fn dial_known(&self, address: SocketAddr, purpose: Purpose) {
         // A node that has dialled us need not be dialled (spec: wire §4).
         let connected = self.shared.peers.count_host(Host::of(address.ip())) > 0;
-        let ended = if connected { None } else { self.connect(address, purpose, &self.interrupted).await };
+        let ended = if connected {
+            None
+        } else {
+            self.shared.book.attempt(address, self.shared.clock.now().unix);
+            self.connect(address, purpose, &self.interrupted).await
+        };
         let worked = connected || ended.is_some_and(|(_, complete)| complete);
         self.shared.book.release(address, worked, self.shared.clock.now().unix);
     }

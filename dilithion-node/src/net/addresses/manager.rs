@@ -146,6 +146,13 @@ impl AddressManager {
         reachable && address.port() != 0 && !self.own.contains(&address)
     }
 
+    /// An address was chosen, and is not chosen again for a while, whether it is dialled or not.
+    pub fn chosen(&mut self, address: SocketAddr, now: u64) {
+        if let Some(known) = self.entries.get_mut(&address) {
+            known.last_try = now;
+        }
+    }
+
     /// An address is dialled now.
     pub fn attempt(&mut self, address: SocketAddr, now: u64) {
         if let Some(known) = self.entries.get_mut(&address) {

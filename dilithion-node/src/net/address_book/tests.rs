@@ -1,0 +1,30 @@
+use super::*;
+
+const NOW: u64 = 1_700_000_000;
+
+fn address(n: u8) -> SocketAddr {
+    SocketAddr::from(([20 + n, 1, 1, 1], 8444))
+}
+
+fn known(addresses: impl IntoIterator<Item = SocketAddr>) -> AddressBook {
+    let book = AddressBook::load(None, false);
+    addresses.into_iter().for_each(|address| book.add_trusted(address, NOW));
+    book
+}
+
+#[test]
+fn only_a_dial_is_an_attempt_and_both_are_waited_for() {
+    let book = known([address(1)]);
+    let attempts = || book.lock().book.get(&address(1)).unwrap().attempts;
+    let mut now = NOW;
+    for _ in 0..20 {
+        assert_eq!(book.take(now), Some(address(1)));
+        book.release(address(1), true, now);
+        assert_eq!((attempts(), book.take(now + 1)), (0, None));
+        now += 60;
+    }
+    assert_eq!(book.take(now), Some(address(1)));
+    book.attempt(address(1), now);
+    book.release(address(1), false, now);
+    assert_eq!(attempts(), 1);
+}
