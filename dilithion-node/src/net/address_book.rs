@@ -20,6 +20,10 @@ pub(super) const ADDRESS_FILE: &str = "peers.json";
 /// show the whole book (about what Bitcoin Core does).
 const ANSWER_LIFETIME: u64 = 24 * 60 * 60;
 
+/// Or until the book is so many times as large: what a node tells that has just begun is next to nothing. From the first
+/// address to a full book these are 17 answers.
+const ANSWER_GROWTH: usize = 2;
+
 /// Known addresses and those that are in use. The lock is held for one operation on the book.
 #[derive(Debug)]
 pub(super) struct AddressBook {
@@ -36,8 +40,17 @@ struct State {
     in_use: BTreeMap<SocketAddr, NetGroup>,
     /// Peers of the last run that are to be dialled first.
     anchors: Vec<SocketAddr>,
-    /// What whoever asks is told until that time, in seconds since 1970.
-    told: Option<(u64, Vec<TimedAddress>)>,
+    told: Option<Told>,
+}
+
+/// What whoever asks is told.
+#[derive(Debug)]
+struct Told {
+    addresses: Vec<TimedAddress>,
+    /// Until then, in seconds since 1970.
+    until: u64,
+    /// And until so many addresses are known.
+    outgrown: usize,
 }
 
 impl AddressBook {
@@ -122,15 +135,19 @@ impl AddressBook {
     /// What to tell a peer that asks.
     pub(super) fn sample(&self, now: u64) -> Vec<TimedAddress> {
         let mut state = self.lock();
-        if let Some((until, told)) = &state.told
-            && now < *until
-        {
-            return told.clone();
+        let known = state.book.len();
+        let lasting = |told: &&Told| now < told.until && known < told.outgrown;
+        if let Some(told) = state.told.as_ref().filter(lasting) {
+            return told.addresses.clone();
         }
-        let told = state.book.sample(now, &mut random_u64);
+        let addresses = state.book.sample(now, &mut random_u64);
         // A book that is still empty is asked again.
-        state.told = (!told.is_empty()).then(|| (now.saturating_add(ANSWER_LIFETIME), told.clone()));
-        told
+        state.told = (!addresses.is_empty()).then(|| Told {
+            addresses: addresses.clone(),
+            until: now.saturating_add(ANSWER_LIFETIME),
+            outgrown: known.saturating_mul(ANSWER_GROWTH),
+        });
+        addresses
     }
 
     /// How many addresses are known.

@@ -28,3 +28,19 @@ fn only_a_dial_is_an_attempt_and_both_are_waited_for() {
     book.release(address(1), false, now);
     assert_eq!(attempts(), 1);
 }
+
+#[test]
+fn everybody_is_told_the_same_for_a_day_or_until_the_book_has_doubled() {
+    let book = known((0..50).map(address));
+    let told = book.sample(NOW);
+    assert_eq!(told.len(), 12);
+    (50..90).for_each(|n| book.add_trusted(address(n), NOW));
+    assert!(book.len() < 100);
+    assert_eq!(book.sample(NOW + 1000), told);
+    (90..150).for_each(|n| book.add_trusted(address(n), NOW));
+    assert!(book.len() >= 100);
+    let more = book.sample(NOW + 1000);
+    assert!(more.len() >= 23);
+    assert_eq!(book.sample(NOW + ANSWER_LIFETIME + 999), more);
+    assert_ne!(book.sample(NOW + ANSWER_LIFETIME + 1000), more);
+}
