@@ -95,13 +95,13 @@ impl AddressBook {
         Some(address)
     }
 
-    /// An address to test, which from now on is in use.
-    pub(super) fn take_to_test(&self, now: u64) -> Option<SocketAddr> {
+    /// An address to test, which from now on is in use. Hosts that are `connected` are not tested.
+    pub(super) fn take_to_test(&self, connected: &BTreeSet<Host>, now: u64) -> Option<SocketAddr> {
         let mut state = self.lock();
-        let address = state.book.pick_to_test(now, &mut random_u64)?;
-        if state.in_use.contains_key(&address) {
-            return None;
-        }
+        let in_use = |address: SocketAddr| {
+            state.in_use.contains_key(&address) || connected.contains(&Host::of(address.ip()))
+        };
+        let address = state.book.pick_to_test(in_use, now, &mut random_u64)?;
         state.begin(address, now);
         Some(address)
     }

@@ -230,14 +230,8 @@ impl ConnectionManager {
         wanted: &CancellationToken,
     ) -> Arc<Peer> {
         let (id, now) = (self.shared.peers.next_id(), self.shared.clock.now().mono);
-        let peer = Arc::new(Peer::new(
-            id,
-            address,
-            purpose,
-            self.shared.random_nonce(),
-            now,
-            wanted.child_token(),
-        ));
+        let peer =
+            Arc::new(Peer::new(id, address, purpose, self.shared.random_nonce(), now, wanted.child_token()));
         self.shared.peers.insert(Arc::clone(&peer));
         peer
     }

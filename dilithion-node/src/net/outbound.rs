@@ -37,7 +37,9 @@ impl ConnectionManager {
     /// Dials an address once.
     pub fn try_once(self: &Arc<Self>, address: SocketAddr) {
         let manager = Arc::clone(self);
-        self.tasks.spawn(async move { drop(manager.connect(address, Purpose::Manual, &manager.interrupted).await) });
+        self.tasks.spawn(async move {
+            drop(manager.connect(address, Purpose::Manual, &manager.interrupted).await);
+        });
     }
 
     /// Maintains no connection to this address any more, and closes the one there is; tells whether one was maintained.
@@ -107,7 +109,9 @@ impl ConnectionManager {
                 () = self.interrupted.cancelled() => return,
                 _ = timer.tick() => {}
             }
-            if let Some(address) = self.shared.book.take_to_test(self.shared.clock.now().unix) {
+            let connected =
+                self.shared.peers.snapshots().iter().map(|peer| Host::of(peer.address.ip())).collect();
+            if let Some(address) = self.shared.book.take_to_test(&connected, self.shared.clock.now().unix) {
                 self.dial_known(address, Purpose::Feeler).await;
             }
         }

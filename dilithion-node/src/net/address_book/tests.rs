@@ -44,3 +44,12 @@ fn everybody_is_told_the_same_for_a_day_or_until_the_book_has_doubled() {
     assert_eq!(book.sample(NOW + ANSWER_LIFETIME + 999), more);
     assert_ne!(book.sample(NOW + ANSWER_LIFETIME + 1000), more);
 }
+
+#[test]
+fn who_is_connected_is_not_tested_and_holds_up_no_test() {
+    let book = known([address(1), address(2)]);
+    let connected = BTreeSet::from([Host::of(address(1).ip())]);
+    assert_eq!(book.take_to_test(&connected, NOW), Some(address(2)));
+    assert_eq!(book.take_to_test(&connected, NOW + 3600), None, "both are in use");
+    assert_eq!(book.take_to_test(&BTreeSet::new(), NOW), Some(address(1)));
+}

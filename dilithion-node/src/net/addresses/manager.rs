@@ -240,14 +240,21 @@ impl AddressManager {
             .map(|known| known.address)
     }
 
-    /// An address to test: one that blocks the slot of another that works, or one that we only heard of.
-    pub fn pick_to_test(&self, now: u64, random: &mut impl FnMut() -> u64) -> Option<SocketAddr> {
-        let blocking = self.contested.first().and_then(|rival| self.slots.get(&self.key.tried_slot(*rival)));
-        if let Some(address) = blocking {
-            return Some(*address);
+    /// An address to test: one that blocks the slot of another that works, or one that we only heard of. Those `in_use`
+    /// need no test, or cannot have one now.
+    pub fn pick_to_test(
+        &self,
+        in_use: impl Fn(SocketAddr) -> bool,
+        now: u64,
+        random: &mut impl FnMut() -> u64,
+    ) -> Option<SocketAddr> {
+        let occupants = self.contested.iter().filter_map(|rival| self.slots.get(&self.key.tried_slot(*rival)));
+        if let Some(blocking) = occupants.copied().find(|address| !in_use(*address)) {
+            return Some(blocking);
         }
-        let mut picks = (0..RANDOM_PICKS).filter_map(|_| self.random_entry(false, random));
-        picks.find(|known| self.retry_at(known) <= now).map(|known| known.address)
+        let picks = (0..RANDOM_PICKS).filter_map(|_| self.random_entry(false, random));
+        let mut waiting = picks.filter(|known| self.retry_at(known) <= now).map(|known| known.address);
+        waiting.find(|address| !in_use(*address))
     }
 
     /// When the next address outside the networks `taken` may be dialled, if there is one.

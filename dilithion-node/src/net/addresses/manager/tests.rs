@@ -34,7 +34,7 @@ fn source(n: u8) -> Host {
 fn bug_145_an_empty_or_filtered_book_gives_nothing_and_at_once() {
     let mut book = book();
     assert_eq!(book.pick(&BTreeSet::new(), NOW, &mut random()), None);
-    assert_eq!(book.pick_to_test(NOW, &mut random()), None);
+    assert_eq!(book.pick_to_test(|_| false, NOW, &mut random()), None);
     book.add_trusted(address(1), NOW);
     let taken = [NetGroup::of(address(1))].into();
     assert_eq!((book.pick(&taken, NOW, &mut random()), book.next_retry(&taken)), (None, None));
@@ -90,7 +90,10 @@ fn what_works_is_kept_apart_and_gives_way_only_when_it_fails() {
     book.add_trusted(rival, NOW);
     book.good(rival, NOW);
     assert!(!book.get(&rival).unwrap().tried);
-    assert_eq!(book.pick_to_test(NOW, &mut random()), Some(address(0)));
+    let test = |in_use: &[SocketAddr]| book.pick_to_test(|one| in_use.contains(&one), NOW, &mut random());
+    assert_eq!(test(&[]), Some(address(0)));
+    assert_eq!(test(&[address(0)]), Some(rival), "another, while it is in use");
+    assert_eq!(test(&[address(0), rival]), None);
     book.good(address(0), NOW + 1);
     assert!(book.contested.is_empty() && !book.get(&rival).unwrap().tried, "it passed the test");
 
