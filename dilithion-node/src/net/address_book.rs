@@ -10,7 +10,7 @@ use dilithion_wire::TimedAddress;
 use tokio::sync::Notify;
 
 use super::addresses::SavedAddresses;
-use super::{AddressManager, Host, NetGroup, saved};
+use super::{AddressManager, Host, MAX_ANCHORS, NetGroup, saved};
 use crate::random::random_u64;
 
 /// The file of the addresses, in the data directory.
@@ -173,10 +173,15 @@ impl AddressBook {
         }
     }
 
-    /// Writes the book, with peers to begin with next time.
+    /// Writes the book, with peers to begin with next time: these, and of the last run's those that were not dialled yet.
     pub(super) async fn save(&self, anchors: Vec<SocketAddr>) {
         let Some(file) = self.file.clone() else { return };
-        let content = self.lock().book.to_saved(anchors);
+        let content = {
+            let state = self.lock();
+            let unused = state.anchors.iter().copied();
+            let anchors = anchors.into_iter().chain(unused).take(MAX_ANCHORS).collect();
+            state.book.to_saved(anchors)
+        };
         let path = file.clone();
         // A task that is not run any more means that the runtime is shutting down.
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || saved::save(&path, &content)).await {

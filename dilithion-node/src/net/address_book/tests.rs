@@ -53,3 +53,17 @@ fn who_is_connected_is_not_tested_and_holds_up_no_test() {
     assert_eq!(book.take_to_test(&connected, NOW + 3600), None, "both are in use");
     assert_eq!(book.take_to_test(&BTreeSet::new(), NOW), Some(address(1)));
 }
+
+#[tokio::test]
+async fn anchors_that_a_run_does_not_use_are_those_of_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let load = || AddressBook::load(Some(dir.path().join(ADDRESS_FILE)), false);
+    load().save(vec![address(1), address(2)]).await;
+    // Of a run that dials only whom the operator names.
+    load().save(Vec::new()).await;
+    let book = load();
+    assert_eq!(book.take(NOW), Some(address(2)));
+    book.save(vec![address(3)]).await;
+    let book = load();
+    assert_eq!((book.take(NOW), book.take(NOW), book.take(NOW)), (Some(address(1)), Some(address(3)), None));
+}
