@@ -156,13 +156,21 @@ mod tests {
     }
 
     quickcheck! {
-        /// Who goes is one of those that are there, and is not among the oldest half of those that finished.
-        fn the_choice_is_sound(ages: Vec<u8>, secret: u64) -> bool {
-            let all: Vec<_> = ages.iter().enumerate().map(|(id, age)| Candidate { connected: secs((*age).into()), ..peer(id as u64) }).collect();
-            match choose(&all, secret) {
-                None => all.len() <= PROTECTED_BY_GROUP + PROTECTED_BY_PING + PROTECTED_BY_BLOCKS,
-                Some(gone) => all.iter().any(|one| one.id == gone),
-            }
+        /// Who goes is one of those that are there: one that did not finish the handshake, if there is such, else one to
+        /// which at least half of those that no other trait protects are senior.
+        fn the_choice_is_sound(connections: Vec<(u8, bool)>, all_finished: bool, secret: u64) -> bool {
+            let candidate = |(id, (since, finished)): (usize, &(u8, bool))| Candidate {
+                connected: secs((*since).into()),
+                handshake_complete: all_finished || *finished,
+                ..peer(id as u64)
+            };
+            let all: Vec<_> = connections.iter().enumerate().map(candidate).collect();
+            let unfinished = all.iter().any(|one| !one.handshake_complete);
+            let protected = PROTECTED_BY_GROUP + PROTECTED_BY_PING + PROTECTED_BY_BLOCKS;
+            let Some(gone) = choose(&all, secret) else { return !unfinished && all.len() <= protected };
+            let Some(gone) = all.iter().find(|one| one.id == gone) else { return false };
+            let seniors = all.iter().filter(|one| one.id != gone.id && one.connected <= gone.connected).count();
+            if unfinished { !gone.handshake_complete } else { seniors >= (all.len() - protected) / 2 }
         }
     }
 }
