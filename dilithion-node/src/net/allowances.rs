@@ -106,7 +106,7 @@ mod tests {
     use quickcheck::quickcheck;
 
     use super::*;
-    use crate::net::Verdict;
+    use crate::net::rates::Verdict;
 
     const SECOND: Duration = Duration::from_secs(1);
 

@@ -26,14 +26,14 @@ pub struct Ban {
 /// Bans by host. Wall-clock time, so that they outlive the process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<Ban>", into = "Vec<Ban>")]
-pub struct BanList {
+pub(crate) struct BanList {
     bans: BTreeMap<Host, Ban>,
 }
 
 impl BanList {
     /// Refuses a host from `now`, in seconds since 1970. A ban that ends later stays as it is; tells whether there is a
     /// new one.
-    pub fn ban(&mut self, host: Host, reason: String, now: u64, duration: Duration) -> bool {
+    pub(crate) fn ban(&mut self, host: Host, reason: String, now: u64, duration: Duration) -> bool {
         let until = now.saturating_add(duration.as_secs());
         if self.bans.get(&host).is_some_and(|ban| ban.until > until) {
             return false;
@@ -46,24 +46,24 @@ impl BanList {
     }
 
     /// Lifts a ban; tells whether there was one.
-    pub fn unban(&mut self, host: Host) -> bool {
+    pub(crate) fn unban(&mut self, host: Host) -> bool {
         self.bans.remove(&host).is_some()
     }
 
     /// Lifts all bans.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bans.clear();
     }
 
     /// The ban of a host, if it is refused now.
     #[must_use]
-    pub fn get(&self, host: Host, now: u64) -> Option<&Ban> {
+    pub(crate) fn get(&self, host: Host, now: u64) -> Option<&Ban> {
         self.bans.get(&host).filter(|ban| ban.until > now)
     }
 
     /// The bans in force, by host.
     #[must_use]
-    pub fn list(&self, now: u64) -> Vec<Ban> {
+    pub(crate) fn list(&self, now: u64) -> Vec<Ban> {
         self.bans.values().filter(|ban| ban.until > now).cloned().collect()
     }
 

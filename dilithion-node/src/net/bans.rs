@@ -39,7 +39,7 @@ impl Spared {
 
 /// What peers have done and who is refused for it. The lock is held for a map operation at a time.
 #[derive(Debug, Default)]
-pub struct Bans {
+pub(crate) struct Bans {
     file: Option<PathBuf>,
     spared: Spared,
     state: Mutex<State>,
@@ -95,7 +95,7 @@ impl Bans {
 
     /// Why an address is refused now, if it is.
     #[must_use]
-    pub fn reason(&self, ip: IpAddr, now: Now) -> Option<String> {
+    pub(crate) fn reason(&self, ip: IpAddr, now: Now) -> Option<String> {
         self.lock().list.get(Host::of(ip), now.unix).map(|ban| ban.reason.clone())
     }
 
@@ -106,18 +106,18 @@ impl Bans {
 
     /// The bans in force.
     #[must_use]
-    pub fn list(&self, now: Now) -> Vec<Ban> {
+    pub(crate) fn list(&self, now: Now) -> Vec<Ban> {
         self.lock().list.list(now.unix)
     }
 
     /// Bans a host by hand.
-    pub fn ban_for(&self, ip: IpAddr, reason: String, duration: Duration, now: Now) {
+    pub(crate) fn ban_for(&self, ip: IpAddr, reason: String, duration: Duration, now: Now) {
         self.lock().list.ban(Host::of(ip), reason, now.unix, duration);
         self.changed.notify_one();
     }
 
     /// Lifts a ban; tells whether there was one.
-    pub fn unban(&self, ip: IpAddr) -> bool {
+    pub(crate) fn unban(&self, ip: IpAddr) -> bool {
         let host = Host::of(ip);
         let mut state = self.lock();
         state.scores.forget(Scored::Host(host));
@@ -127,7 +127,7 @@ impl Bans {
     }
 
     /// Lifts all bans.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.lock().list.clear();
         self.changed.notify_one();
     }

@@ -21,19 +21,19 @@ const PROTECTED_BY_BLOCKS: usize = 4;
 
 /// What is known about an inbound connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     /// Which one.
-    pub id: PeerId,
+    pub(crate) id: PeerId,
     /// The network it comes from.
-    pub group: NetGroup,
+    pub(crate) group: NetGroup,
     /// Monotonic time of its beginning.
-    pub connected: Duration,
+    pub(crate) connected: Duration,
     /// Whether its handshake is complete.
-    pub handshake_complete: bool,
+    pub(crate) handshake_complete: bool,
     /// Its shortest round trip.
-    pub min_rtt: Option<Duration>,
+    pub(crate) min_rtt: Option<Duration>,
     /// Monotonic time of the last block of use that it delivered.
-    pub last_block: Option<Duration>,
+    pub(crate) last_block: Option<Duration>,
 }
 
 /// The connection that gives way to a new one; `None` if all are worth more than an unknown one. `secret` orders the
@@ -41,7 +41,7 @@ pub struct Candidate {
 ///
 /// Connections whose handshake is not complete go first, the longest waiting one of the busiest network.
 #[must_use]
-pub fn choose(candidates: &[Candidate], secret: u64) -> Option<PeerId> {
+pub(crate) fn choose(candidates: &[Candidate], secret: u64) -> Option<PeerId> {
     let unfinished: Vec<Candidate> =
         candidates.iter().filter(|one| !one.handshake_complete).copied().collect();
     if let Some(busiest) = busiest_group(&unfinished) {

@@ -33,7 +33,7 @@ impl Host {
 
     /// The part of the network it belongs to.
     #[must_use]
-    pub fn group(self) -> NetGroup {
+    pub(crate) fn group(self) -> NetGroup {
         match self.0 {
             // Every address of this machine for itself, or tests would have one group only.
             ip if ip.is_loopback() => NetGroup::Host(ip),
@@ -72,7 +72,7 @@ impl fmt::Display for Host {
 
 /// Addresses that are likely to be in one hand: an IPv4 /16 or an IPv6 /32, as in Bitcoin Core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum NetGroup {
+pub(crate) enum NetGroup {
     /// A /16.
     V4([u8; 2]),
     /// A /32.
@@ -84,13 +84,13 @@ pub enum NetGroup {
 impl NetGroup {
     /// That of an address, whatever its port.
     #[must_use]
-    pub fn of(address: SocketAddr) -> Self {
+    pub(crate) fn of(address: SocketAddr) -> Self {
         Host::of(address.ip()).group()
     }
 
     /// Bytes that tell it from all others.
     #[must_use]
-    pub fn to_bytes(self) -> Vec<u8> {
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
         match self {
             Self::V4(prefix) => prefix.to_vec(),
             Self::V6(prefix) => prefix.to_vec(),

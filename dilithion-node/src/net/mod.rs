@@ -3,8 +3,8 @@
 //! Each connection has three tasks: one reads and routes, one writes, one serves blocks from the store. What a
 //! connection cannot answer by itself goes as an [`Event`](crate::sync::Event) to the engine.
 //!
-//! What is decided is apart from what is done: [`Handshake`], [`ScoreKeeper`], [`BanList`], [`SlotLimits`],
-//! [`choose_eviction`], [`PeerRates`], [`ServeLimits`] and [`AddressManager`] know no socket, file or clock.
+//! What is decided is apart from what is done: [`Handshake`], [`SlotLimits`], and behind them the modules `score`,
+//! `ban_list`, `eviction`, `rates`, `serve_limits` and `addresses` know no socket, file or clock.
 
 /// Tells of everyday messages at the default verbosity, as long as a peer does not make us say too much.
 macro_rules! chatter {
@@ -50,27 +50,29 @@ mod writer;
 
 pub use dilithion_wire::BAN_SCORE;
 
-pub use addresses::{AddressManager, KnownAddress};
-pub use ban_list::{Ban, BanList};
-pub use bans::Bans;
+use addresses::AddressManager;
+pub use ban_list::Ban;
+use bans::Bans;
 pub use config::{NetConfig, Timeouts};
 pub use dialer::{DialFuture, Dialer, TcpDialer};
-pub use eviction::{Candidate, choose as choose_eviction};
+use eviction::Candidate;
 pub use handshake::{Handshake, HandshakeError, HandshakeState, Step};
-pub use host::{Host, NetGroup};
+pub use host::Host;
+use host::NetGroup;
 pub use manager::ConnectionManager;
 pub(crate) use manager::NetParts;
 pub use peer::{Direction, Peer, PeerSnapshot, Purpose, SendError};
 pub use peer_info::{PeerInfo, PeerVersion};
 pub use peers::Peers;
-pub use rates::{PeerRates, Verdict};
+use rates::PeerRates;
 pub(crate) use receive_budget::WaitingBytes;
 pub use router::{Lane, lane_of};
-pub use score::{ScoreKeeper, Scored};
 pub use send_queue::SendQueue;
-pub use serve_limits::{ServeLimits, UploadLimits};
-pub use slots::{Admission, Refusal, SlotLimits};
-pub use token_bucket::TokenBucket;
+use serve_limits::ServeLimits;
+pub use serve_limits::UploadLimits;
+pub use slots::SlotLimits;
+use slots::{Admission, Refusal};
+use token_bucket::TokenBucket;
 
 use std::time::Duration;
 

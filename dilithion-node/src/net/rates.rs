@@ -52,7 +52,7 @@ const BYTES_PER_SECOND: f64 = 2.0 * 1024.0 * 1024.0;
 
 /// What is to be done with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It is handled.
     Pass,
     /// It is handled after this time, in which nothing more is read from this peer.
@@ -65,7 +65,7 @@ pub enum Verdict {
 
 /// The limits of one host and how far each is used up.
 #[derive(Clone, Debug)]
-pub struct PeerRates {
+pub(crate) struct PeerRates {
     inv: TokenBucket,
     inv_items: TokenBucket,
     getdata: TokenBucket,
@@ -101,7 +101,7 @@ impl Default for PeerRates {
 impl PeerRates {
     /// Another connection of its host begins. What a C++ node says once after each handshake is never too much: its own
     /// address. How many addresses are taken in does not change with it.
-    pub fn on_connection(&mut self) {
+    pub(crate) fn on_connection(&mut self) {
         self.addr.fill_to(1.0);
     }
 
@@ -115,7 +115,13 @@ impl PeerRates {
     }
 
     /// Decides about a message with so many bytes of payload; `answers` says whether it answers one of ours.
-    pub fn on_message(&mut self, command: &Command, bytes: usize, answers: bool, now: Duration) -> Verdict {
+    pub(crate) fn on_message(
+        &mut self,
+        command: &Command,
+        bytes: usize,
+        answers: bool,
+        now: Duration,
+    ) -> Verdict {
         if answers {
             return Verdict::Pass;
         }
@@ -144,13 +150,13 @@ impl PeerRates {
     }
 
     /// Whether so many items of an `inv` are within the limit.
-    pub fn on_inv_items(&mut self, items: usize, now: Duration) -> bool {
+    pub(crate) fn on_inv_items(&mut self, items: usize, now: Duration) -> bool {
         let items = u32::try_from(items).unwrap_or(u32::MAX);
         self.inv_items.take(items.into(), now)
     }
 
     /// How many of so many addresses are taken in.
-    pub fn on_addresses(&mut self, addresses: usize, now: Duration) -> usize {
+    pub(crate) fn on_addresses(&mut self, addresses: usize, now: Duration) -> usize {
         self.addresses.take_some(addresses, now)
     }
 

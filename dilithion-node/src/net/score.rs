@@ -12,7 +12,7 @@ const MAX_SCORED: usize = 4096;
 
 /// Whose score it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scored {
+pub(crate) enum Scored {
     /// A host's, over all its connections and whatever its port: closing the connection does not clear it.
     Host(Host),
     /// A connection's from this machine, where all share one address.
@@ -40,13 +40,13 @@ impl Score {
 
 /// Misbehaviour scores that decay with time (spec: wire §4).
 #[derive(Debug, Default)]
-pub struct ScoreKeeper {
+pub(crate) struct ScoreKeeper {
     scores: BTreeMap<Scored, Score>,
 }
 
 impl ScoreKeeper {
     /// Adds an offence and returns the score it leads to.
-    pub fn add(&mut self, who: Scored, misbehaviour: Misbehaviour, now: Duration) -> u32 {
+    pub(crate) fn add(&mut self, who: Scored, misbehaviour: Misbehaviour, now: Duration) -> u32 {
         if !self.scores.contains_key(&who) && self.scores.len() >= MAX_SCORED {
             self.make_room(now);
         }
@@ -62,7 +62,8 @@ impl ScoreKeeper {
     }
 
     /// The present score.
-    pub fn score(&mut self, who: Scored, now: Duration) -> u32 {
+    #[cfg(test)]
+    pub(crate) fn score(&mut self, who: Scored, now: Duration) -> u32 {
         self.scores.get_mut(&who).map_or(0, |score| {
             score.decay(now);
             score.points
@@ -71,7 +72,7 @@ impl ScoreKeeper {
 
     /// What the score is made of, for people, for example `too many inv messages ×9, malformed message`.
     #[must_use]
-    pub fn reasons(&self, who: Scored) -> String {
+    pub(crate) fn reasons(&self, who: Scored) -> String {
         let Some(score) = self.scores.get(&who) else { return String::new() };
         let text = |(misbehaviour, times): (&Misbehaviour, &u32)| match times {
             1 => misbehaviour.to_string(),
@@ -81,20 +82,15 @@ impl ScoreKeeper {
     }
 
     /// Forgets a score.
-    pub fn forget(&mut self, who: Scored) {
+    pub(crate) fn forget(&mut self, who: Scored) {
         self.scores.remove(&who);
     }
 
     /// How many scores are kept.
+    #[cfg(test)]
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.scores.len()
-    }
-
-    /// Whether there is no score.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.scores.is_empty()
     }
 
     fn make_room(&mut self, now: Duration) {

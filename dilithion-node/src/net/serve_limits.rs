@@ -44,7 +44,7 @@ impl Default for UploadLimits {
 ///
 /// Requests for what we do not have cost a look into the store and bring nothing: only so many are followed.
 #[derive(Clone, Debug)]
-pub struct ServeLimits {
+pub(crate) struct ServeLimits {
     served: HeightRanges,
     /// When the first of them was served.
     since: Duration,
@@ -56,7 +56,7 @@ pub struct ServeLimits {
 impl ServeLimits {
     /// Nothing has been served.
     #[must_use]
-    pub fn new(limits: UploadLimits) -> Self {
+    pub(crate) fn new(limits: UploadLimits) -> Self {
         let UploadLimits { repeated_bytes, repeated_bytes_per_second } = limits;
         Self {
             served: HeightRanges::default(),
@@ -68,17 +68,17 @@ impl ServeLimits {
     }
 
     /// Whether the store is to be searched once more.
-    pub fn may_look(&mut self, now: Duration) -> bool {
+    pub(crate) fn may_look(&mut self, now: Duration) -> bool {
         self.unknown.take(0.0, now)
     }
 
     /// Something was looked for in vain.
-    pub fn on_unknown(&mut self, now: Duration) {
+    pub(crate) fn on_unknown(&mut self, now: Duration) {
         self.unknown.take_on_credit(1.0, now);
     }
 
     /// A block of so many bytes has been read, and may be sent after this time.
-    pub fn on_block(&mut self, height: Height, bytes: usize, now: Duration) -> Duration {
+    pub(crate) fn on_block(&mut self, height: Height, bytes: usize, now: Duration) -> Duration {
         self.forget(now);
         if self.served.is_empty() {
             self.since = now;
@@ -90,7 +90,7 @@ impl ServeLimits {
     }
 
     /// A pending transaction of so many bytes has been read, and may be sent after this time.
-    pub fn on_transaction(&mut self, bytes: usize, now: Duration) -> Duration {
+    pub(crate) fn on_transaction(&mut self, bytes: usize, now: Duration) -> Duration {
         self.transactions.take_on_credit(tokens(bytes), now)
     }
 

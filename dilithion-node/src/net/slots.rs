@@ -26,7 +26,7 @@ pub(super) const MAX_CLOSING: usize = 8;
 
 /// What happens to a newcomer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
+pub(crate) enum Admission {
     /// There is room.
     Free,
     /// This connection is closed for it.
@@ -35,7 +35,7 @@ pub enum Admission {
 
 /// Why a newcomer is turned away.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// Its host has as many connections as it may have.
     #[error("its host has {0} connections already")]
     HostLimit(usize),
@@ -54,7 +54,7 @@ impl SlotLimits {
     /// # Errors
     ///
     /// [`Refusal`].
-    pub fn admit(
+    pub(crate) fn admit(
         &self,
         of_its_host: usize,
         inbound: &[Candidate],

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// A bucket of tokens that fills with time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TokenBucket {
+pub(crate) struct TokenBucket {
     capacity: f64,
     per_second: f64,
     tokens: f64,
@@ -14,7 +14,7 @@ pub struct TokenBucket {
 impl TokenBucket {
     /// A full bucket that holds `capacity` tokens and gains `per_second`; time begins at zero, or with the first call.
     #[must_use]
-    pub const fn new(capacity: f64, per_second: f64) -> Self {
+    pub(crate) const fn new(capacity: f64, per_second: f64) -> Self {
         Self { capacity, per_second, tokens: capacity, filled: Duration::ZERO }
     }
 
@@ -26,7 +26,7 @@ impl TokenBucket {
     }
 
     /// Takes `tokens` if there are so many; tells whether there were.
-    pub fn take(&mut self, tokens: f64, now: Duration) -> bool {
+    pub(crate) fn take(&mut self, tokens: f64, now: Duration) -> bool {
         self.fill(now);
         let enough = self.tokens >= tokens;
         if enough {
@@ -36,14 +36,14 @@ impl TokenBucket {
     }
 
     /// Takes `tokens`, on credit if need be, and returns how long to wait until the debt is paid.
-    pub fn take_on_credit(&mut self, tokens: f64, now: Duration) -> Duration {
+    pub(crate) fn take_on_credit(&mut self, tokens: f64, now: Duration) -> Duration {
         self.fill(now);
         self.tokens -= tokens;
         Duration::try_from_secs_f64((-self.tokens).max(0.0) / self.per_second).unwrap_or(Duration::MAX)
     }
 
     /// Takes as many of `wanted` whole tokens as there are, and returns how many.
-    pub fn take_some(&mut self, wanted: usize, now: Duration) -> usize {
+    pub(crate) fn take_some(&mut self, wanted: usize, now: Duration) -> usize {
         self.fill(now);
         let mut taken = 0;
         while taken < wanted && self.tokens >= 1.0 {
@@ -54,21 +54,16 @@ impl TokenBucket {
     }
 
     /// Fills it up to `tokens`, if there are fewer.
-    pub fn fill_to(&mut self, tokens: f64) {
+    pub(crate) fn fill_to(&mut self, tokens: f64) {
         self.tokens = self.tokens.max(tokens);
     }
 
     /// Whether it holds all that it can.
     #[must_use]
-    pub fn is_full(&self, now: Duration) -> bool {
+    pub(crate) fn is_full(&self, now: Duration) -> bool {
         let mut filled = *self;
         filled.fill(now);
         filled.tokens >= self.capacity
-    }
-
-    /// Puts tokens in, above the capacity as well.
-    pub fn put(&mut self, tokens: f64) {
-        self.tokens += tokens;
     }
 }
 
@@ -88,8 +83,7 @@ mod tests {
         assert!(bucket.take(1.0, SECOND * 3 / 2) && !bucket.take(1.0, SECOND * 3 / 2));
         assert!(!bucket.take(4.0, SECOND * 100), "never more than it holds");
         assert!(bucket.is_full(SECOND * 100));
-        bucket.put(10.0);
-        assert_eq!(bucket.take_some(20, SECOND * 100), 13);
+        assert_eq!(bucket.take_some(20, SECOND * 100), 3);
         assert!(!bucket.is_full(SECOND * 101) && bucket.is_full(SECOND * 102));
         bucket.fill_to(2.0);
         assert_eq!(bucket.take_some(20, SECOND * 100), 2);

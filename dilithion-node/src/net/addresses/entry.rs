@@ -26,27 +26,27 @@ const LONGEST_PAUSE: u64 = 60 * MINUTE;
 
 /// An address and its history; times in seconds since 1970, 0 for never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KnownAddress {
+pub(crate) struct KnownAddress {
     /// Where.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Who told of it first.
-    pub source: Host,
+    pub(crate) source: Host,
     /// When somebody last claimed to have seen it.
-    pub last_seen: u64,
+    pub(crate) last_seen: u64,
     /// When we last dialled it.
-    pub last_try: u64,
+    pub(crate) last_try: u64,
     /// When a handshake with it was last completed.
-    pub last_success: u64,
+    pub(crate) last_success: u64,
     /// Tries since then.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
     /// Whether it is among those that work.
-    pub tried: bool,
+    pub(crate) tried: bool,
 }
 
 impl KnownAddress {
     /// Whether it may be forgotten in favour of another.
     #[must_use]
-    pub fn is_terrible(&self, now: u64) -> bool {
+    pub(crate) fn is_terrible(&self, now: u64) -> bool {
         if self.last_try > 0 && now.saturating_sub(self.last_try) < GRACE {
             return false;
         }
@@ -58,7 +58,7 @@ impl KnownAddress {
     /// When it may be dialled again. `jitter` spreads the pause between half and one and a half of itself, so that nodes
     /// that lost a peer together do not come back together.
     #[must_use]
-    pub fn retry_at(&self, jitter: u8) -> u64 {
+    pub(crate) fn retry_at(&self, jitter: u8) -> u64 {
         if self.last_try == 0 {
             return 0;
         }

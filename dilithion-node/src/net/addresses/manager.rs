@@ -33,7 +33,7 @@ const DOUBTFUL_AGE: u64 = 5 * 24 * 60 * 60;
 /// Times are in seconds since 1970; `random` is asked for numbers that peers cannot foresee.
 #[doc(alias = "CAddrMan")]
 #[derive(Clone, Debug)]
-pub struct AddressManager {
+pub(crate) struct AddressManager {
     key: SlotKey,
     /// Whether addresses of this machine are as good as others.
     local_too: bool,
@@ -58,7 +58,7 @@ impl AddressManager {
     /// An empty book. `key` decides who lies where: 32 bytes that nobody else knows. `local_too` takes addresses of this
     /// machine for routable ones.
     #[must_use]
-    pub fn new(key: [u8; 32], local_too: bool) -> Self {
+    pub(crate) fn new(key: [u8; 32], local_too: bool) -> Self {
         let (entries, slots, own, contested) = Default::default();
         Self { key: SlotKey(key), local_too, entries, slots, own, contested }
     }
@@ -84,24 +84,19 @@ impl AddressManager {
 
     /// How many addresses are known.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether none is known.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// What is known about an address.
+    #[cfg(test)]
     #[must_use]
-    pub fn get(&self, address: &SocketAddr) -> Option<&KnownAddress> {
+    pub(crate) fn get(&self, address: &SocketAddr) -> Option<&KnownAddress> {
         self.entries.get(address)
     }
 
     /// Takes in what a peer told; returns how many addresses are new to us.
-    pub fn add(&mut self, told: &[TimedAddress], source: Host, now: u64) -> usize {
+    pub(crate) fn add(&mut self, told: &[TimedAddress], source: Host, now: u64) -> usize {
         let useful = told.iter().filter(|one| one.address.services.contains(Services::NETWORK));
         useful
             .filter(|one| {
@@ -113,7 +108,7 @@ impl AddressManager {
     }
 
     /// Takes in an address that somebody trusted names, such as a seed.
-    pub fn add_trusted(&mut self, address: SocketAddr, now: u64) -> bool {
+    pub(crate) fn add_trusted(&mut self, address: SocketAddr, now: u64) -> bool {
         self.add_one(address, Host::of(address.ip()), now, now)
     }
 
@@ -147,14 +142,14 @@ impl AddressManager {
     }
 
     /// An address was chosen, and is not chosen again for a while, whether it is dialled or not.
-    pub fn chosen(&mut self, address: SocketAddr, now: u64) {
+    pub(crate) fn chosen(&mut self, address: SocketAddr, now: u64) {
         if let Some(known) = self.entries.get_mut(&address) {
             known.last_try = now;
         }
     }
 
     /// An address is dialled now.
-    pub fn attempt(&mut self, address: SocketAddr, now: u64) {
+    pub(crate) fn attempt(&mut self, address: SocketAddr, now: u64) {
         if let Some(known) = self.entries.get_mut(&address) {
             known.last_try = now;
             known.attempts = known.attempts.saturating_add(1);
@@ -162,7 +157,7 @@ impl AddressManager {
     }
 
     /// A handshake with a dialled address was completed.
-    pub fn good(&mut self, address: SocketAddr, now: u64) {
+    pub(crate) fn good(&mut self, address: SocketAddr, now: u64) {
         let Some(known) = self.entries.get_mut(&address) else { return };
         known.last_success = now;
         known.last_seen = now;
@@ -181,7 +176,7 @@ impl AddressManager {
     }
 
     /// A dialled address did not answer, or not as a node does. If another that works waits for its slot, that gets it.
-    pub fn failed(&mut self, address: SocketAddr, now: u64) {
+    pub(crate) fn failed(&mut self, address: SocketAddr, now: u64) {
         let slot = self.key.tried_slot(address);
         if self.slots.get(&slot) != Some(&address) {
             return;
@@ -207,7 +202,7 @@ impl AddressManager {
     }
 
     /// An address turned out to be ours: never again.
-    pub fn is_own(&mut self, address: SocketAddr) {
+    pub(crate) fn is_own(&mut self, address: SocketAddr) {
         if let Some(known) = self.entries.remove(&address) {
             let slot = self.slot_of(&known);
             self.slots.remove(&slot);
@@ -217,14 +212,15 @@ impl AddressManager {
 
     /// An address to dial: with even odds one that worked or one that did not yet, none that must wait, and none in
     /// the networks `taken`.
-    pub fn pick(
+    pub(crate) fn pick(
         &self,
         taken: &BTreeSet<NetGroup>,
         now: u64,
         random: &mut impl FnMut() -> u64,
     ) -> Option<SocketAddr> {
-        let fits =
-            |known: &KnownAddress| !taken.contains(&NetGroup::of(known.address)) && self.retry_at(known) <= now;
+        let fits = |known: &KnownAddress| {
+            !taken.contains(&NetGroup::of(known.address)) && self.retry_at(known) <= now
+        };
         for _ in 0..RANDOM_PICKS {
             let tried = random().is_multiple_of(2);
             if let Some(known) = self.random_entry(tried, random).filter(|known| fits(known)) {
@@ -242,13 +238,14 @@ impl AddressManager {
 
     /// An address to test: one that blocks the slot of another that works, or one that we only heard of. Those `in_use`
     /// need no test, or cannot have one now.
-    pub fn pick_to_test(
+    pub(crate) fn pick_to_test(
         &self,
         in_use: impl Fn(SocketAddr) -> bool,
         now: u64,
         random: &mut impl FnMut() -> u64,
     ) -> Option<SocketAddr> {
-        let occupants = self.contested.iter().filter_map(|rival| self.slots.get(&self.key.tried_slot(*rival)));
+        let occupants =
+            self.contested.iter().filter_map(|rival| self.slots.get(&self.key.tried_slot(*rival)));
         if let Some(blocking) = occupants.copied().find(|address| !in_use(*address)) {
             return Some(blocking);
         }
@@ -259,13 +256,13 @@ impl AddressManager {
 
     /// When the next address outside the networks `taken` may be dialled, if there is one.
     #[must_use]
-    pub fn next_retry(&self, taken: &BTreeSet<NetGroup>) -> Option<u64> {
+    pub(crate) fn next_retry(&self, taken: &BTreeSet<NetGroup>) -> Option<u64> {
         let free = self.entries.values().filter(|known| !taken.contains(&NetGroup::of(known.address)));
         free.map(|known| self.retry_at(known)).min()
     }
 
     /// What to tell a peer that asks: a part of the book, so that it cannot be read as a whole.
-    pub fn sample(&self, now: u64, random: &mut impl FnMut() -> u64) -> Vec<TimedAddress> {
+    pub(crate) fn sample(&self, now: u64, random: &mut impl FnMut() -> u64) -> Vec<TimedAddress> {
         let mut fit: Vec<_> = self.entries.values().filter(|known| !known.is_terrible(now)).collect();
         let count = (fit.len() * TOLD_PER_CENT).div_ceil(100).min(MAX_TOLD);
         fit.sort_by_cached_key(|_| random());

@@ -4,6 +4,5 @@ mod entry;
 mod manager;
 mod slot;
 
-pub use entry::KnownAddress;
-pub use manager::AddressManager;
-pub(super) use manager::SavedAddresses;
+use entry::KnownAddress;
+pub(super) use manager::{AddressManager, SavedAddresses};
