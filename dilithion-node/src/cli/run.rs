@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use dilithion_chain::StoreError;
 use dilithion_wire::Height;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -81,8 +80,7 @@ pub(super) fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
 
 /// Whether a node did not start because its store is not what it should be.
 fn is_damage(error: &anyhow::Error) -> bool {
-    let store = error.downcast_ref();
-    matches!(store, Some(NodeError::Store(store)) if matches!(**store, StoreError::Integrity(_)))
+    error.downcast_ref().is_some_and(NodeError::is_damage)
 }
 
 /// The node's configuration; no more peers than there are files for.

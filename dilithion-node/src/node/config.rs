@@ -100,6 +100,18 @@ impl std::fmt::Debug for NodeConfig {
     }
 }
 
+impl NodeError {
+    /// Whether what is stored is not what was written, so that to start again is of no use.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_damage(),
+            Self::Headers(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Why a node does not start.
 #[derive(Debug, Error)]
 pub enum NodeError {
