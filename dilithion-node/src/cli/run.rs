@@ -17,7 +17,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::daemon::{self, PidFile};
 use crate::event::{Events, NodeEvent};
 use crate::hook::{HookKind, Stop};
-use crate::http::{HttpConfig, HttpError, HttpServer, JournalSource, Services};
+use crate::http::{HttpConfig, HttpError, HttpListener, JournalSource, Services};
 use crate::limits::Applied;
 use crate::net::MAX_OUTBOUND_CONNECTIONS;
 use crate::node::{Node, NodeConfig, NodeError};
@@ -63,13 +63,17 @@ pub(super) fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
     let log = Log::start(args, log_file(args, &config)?)?;
     tracing::info!("{} node, data in {}", config.params.name, datadir.display());
     let observer = observe(args, &config, &limits)?;
-    let done = pass_gate(args, &observer).and_then(|()| serve(args, config, &observer, &log));
-    // A node that ran and failed has told why.
-    if let Err(error) = &done
-        && !error.is::<NodeFailed>()
-    {
-        observer.on(&NodeEvent::Error { reason: format!("{error:#}") });
-    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("net").build()?;
+    let stop_at = config.stop_at;
+    let done = runtime.block_on(async {
+        match start(args, config, &observer).await {
+            Ok(started) => serve(args, started, stop_at, &observer, &log).await,
+            Err(error) => {
+                observer.fail(&format!("{error:#}"));
+                Err(error)
+            }
+        }
+    });
     // A node that has stopped has told it; one that did not start has not.
     observer.on(&NodeEvent::NodeStop);
     drop(pid_file);
@@ -155,58 +159,91 @@ impl Signals {
     }
 }
 
-fn serve(args: &RunArgs, mut config: NodeConfig, observer: &Arc<Observer>, log: &Log) -> anyhow::Result<()> {
+/// A node that runs, and where it is to be asked.
+struct Started {
+    node: Node,
+    http: Option<HttpListener>,
+    signals: Signals,
+}
+
+/// Starts the node, last of all that may fail.
+async fn start(args: &RunArgs, mut config: NodeConfig, observer: &Arc<Observer>) -> anyhow::Result<Started> {
+    pass_gate(args, observer)?;
+    // Before the node starts, so that no signal is missed.
+    let signals = Signals::new()?;
+    let http = match args.http.config(&config.params, &config.datadir) {
+        Some(http) => listen(http, args.http.rpcport.is_some())?,
+        None => None,
+    };
     config.events = Arc::clone(observer) as Arc<dyn Events>;
-    let http = args.http.config(&config.params, &config.datadir);
-    let stop_at = config.stop_at;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("net").build()?;
-    runtime.block_on(async {
-        // Before the node starts, so that no signal is missed.
-        let mut signals = Signals::new()?;
-        let node = Node::start(config).await?;
-        let http = match http {
-            Some(http) => {
-                let journal = Arc::clone(observer) as Arc<dyn JournalSource>;
-                let services = Services { journal: Some(journal), ..Services::new(node.handle()) };
-                start_http(http, services, args.http.rpcport.is_some())
+    let node = Node::start(config).await?;
+    Ok(Started { node, http, signals })
+}
+
+/// Runs the node to its end.
+async fn serve(
+    args: &RunArgs,
+    started: Started,
+    stop_at: Option<Height>,
+    observer: &Arc<Observer>,
+    log: &Log,
+) -> anyhow::Result<()> {
+    let Started { node, http, mut signals } = started;
+    let journal = Arc::clone(observer) as Arc<dyn JournalSource>;
+    let services = Services { journal: Some(journal), ..Services::new(node.handle()) };
+    let done = match http.map(|http| http.serve(services)).transpose() {
+        Ok(server) => {
+            let done = match tell_ready(args) {
+                Ok(()) => attend(args, &node, stop_at, &mut signals, log).await,
+                Err(error) => Err(error),
+            };
+            if let Some(server) = server {
+                tokio::task::spawn_blocking(|| server.stop()).await?;
             }
-            None => Ok(None),
-        };
-        let http = match http {
-            Ok(http) => http,
-            Err(error) => {
-                node.stop().await;
-                return Err(error.into());
-            }
-        };
-        let status = node.status();
-        tell_ready(args)?;
-        let ended = tokio::select! {
-            signal = signals.stop(log) => { tracing::info!("{signal}: shutting down"); Ok(()) }
-            () = node.stop_requested() => { tracing::info!("Asked to stop: shutting down"); Ok(()) }
-            height = reached(status.clone(), stop_at) => {
-                tracing::info!("Reached height {height}: shutting down");
-                Ok(())
-            }
-            () = progress::report(&node, status.clone(), log.bars()) => Ok(()),
-            reason = failed(status) => Err(NodeFailed(reason)),
-        };
-        if let Err(failure) = &ended
-            && !args.ops.exit_on_error
-        {
-            tracing::error!("{failure}; nothing is connected any more, until the node is started anew");
-            tokio::select! {
-                signal = signals.stop(log) => tracing::info!("{signal}: shutting down"),
-                () = node.stop_requested() => tracing::info!("Asked to stop: shutting down"),
-            }
+            done
         }
-        if let Some(http) = http {
-            tokio::task::spawn_blocking(|| http.stop()).await?;
+        Err(error) => Err(error.into()),
+    };
+    // What failed in the node has told why, and nothing is written down once the node has stopped.
+    if let Err(error) = &done
+        && !error.is::<NodeFailed>()
+    {
+        observer.fail(&format!("{error:#}"));
+    }
+    tell_manager(&[NotifyState::Stopping]);
+    node.stop().await;
+    done
+}
+
+/// Completes when the node is to stop.
+async fn attend(
+    args: &RunArgs,
+    node: &Node,
+    stop_at: Option<Height>,
+    signals: &mut Signals,
+    log: &Log,
+) -> anyhow::Result<()> {
+    let status = node.status();
+    let ended = tokio::select! {
+        signal = signals.stop(log) => { tracing::info!("{signal}: shutting down"); Ok(()) }
+        () = node.stop_requested() => { tracing::info!("Asked to stop: shutting down"); Ok(()) }
+        height = reached(status.clone(), stop_at) => {
+            tracing::info!("Reached height {height}: shutting down");
+            Ok(())
         }
-        tell_manager(&[NotifyState::Stopping]);
-        node.stop().await;
-        Ok(ended?)
-    })
+        () = progress::report(node, status.clone(), log.bars()) => Ok(()),
+        reason = failed(status) => Err(NodeFailed(reason)),
+    };
+    if let Err(failure) = &ended
+        && !args.ops.exit_on_error
+    {
+        tracing::error!("{failure}; nothing is connected any more, until the node is started anew");
+        tokio::select! {
+            signal = signals.stop(log) => tracing::info!("{signal}: shutting down"),
+            () = node.stop_requested() => tracing::info!("Asked to stop: shutting down"),
+        }
+    }
+    Ok(ended?)
 }
 
 /// Tells whoever started us that the node can be reached.
@@ -225,15 +262,11 @@ fn tell_manager(state: &[NotifyState<'_>]) {
     }
 }
 
-/// Starts the HTTP server. If its usual port is taken the node does without it: only a port that was asked for is a
+/// Listens for the HTTP server. If its usual port is taken the node does without it: only a port that was asked for is a
 /// reason not to run (bug 140).
-fn start_http(
-    config: HttpConfig,
-    services: Services,
-    asked_for: bool,
-) -> Result<Option<HttpServer>, HttpError> {
-    match HttpServer::start(config, services) {
-        Ok(server) => Ok(Some(server)),
+fn listen(config: HttpConfig, asked_for: bool) -> Result<Option<HttpListener>, HttpError> {
+    match HttpListener::bind(config) {
+        Ok(listener) => Ok(Some(listener)),
         Err(error @ HttpError::Listen { .. }) if !asked_for => {
             tracing::warn!("[HTTP] {error}; the node runs without it");
             Ok(None)

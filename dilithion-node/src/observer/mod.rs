@@ -19,6 +19,7 @@ mod entries;
 mod recorder;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dilithion_pow::PowStats;
@@ -86,6 +87,8 @@ pub struct Observer {
     status: Mutex<Option<StatusWriter>>,
     latest: Mutex<Snapshot>,
     checkpoints: Vec<Height>,
+    /// See [`Observer::fail`].
+    failed: AtomicBool,
 }
 
 impl Observer {
@@ -110,6 +113,7 @@ impl Observer {
             status: Mutex::new(Some(status)),
             latest: Mutex::new(Snapshot::at_start(config.run_id, config.mode, config.limits)),
             checkpoints,
+            failed: AtomicBool::new(false),
         };
         let torn = observer.recorder.journal().torn_bytes();
         if torn > 0 {
@@ -136,6 +140,15 @@ impl Observer {
     /// Writes down the end of a hook that did not run on the observer's own thread, as the startup gate.
     pub fn on_hook(&self, report: HookReport) {
         HookEdge::ended(&self.recorder, report);
+    }
+
+    /// Writes down that the program cannot run its node, and why: what the node knows of itself it tells as an event. From
+    /// now on the status is an error.
+    pub fn fail(&self, reason: &str) {
+        self.failed.store(true, Ordering::Relaxed);
+        self.on(&NodeEvent::Error { reason: reason.to_owned() });
+        let waiting_for = crate::redact::redact(reason).into_owned();
+        self.publish(Snapshot { status: RunStatus::Error, waiting_for, ..self.snapshot() });
     }
 
     /// Waits until the status file shows what was published so far.
@@ -212,6 +225,7 @@ impl Events for Observer {
         self.publish(Snapshot {
             status: match sync.state {
                 IbdState::Error => RunStatus::Error,
+                _ if self.failed.load(Ordering::Relaxed) => RunStatus::Error,
                 _ if sync.in_sync => RunStatus::Completed,
                 _ => RunStatus::Running,
             },

@@ -258,6 +258,29 @@ fn a_node_that_cannot_listen_does_not_go_to_the_background() {
     assert_eq!(records.last().unwrap()["event_type"], "node_stop");
 }
 
+/// Requirements M6, M7: what keeps the program from running its node is told before the end, to whoever wants to know,
+/// whether the node has started by then or not.
+#[test]
+fn an_http_server_that_cannot_start_is_an_error_before_the_stop() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    for (rpcport, starts) in [(port, false), (0, true)] {
+        let dir = tempfile::tempdir().unwrap();
+        if starts {
+            // Where the token would be written.
+            fs::create_dir(dir.path().join(".cookie")).unwrap();
+        }
+        let mut command = run_alone(dir.path());
+        command.arg(format!("--rpcport={rpcport}")).args(["--alertnotify", "test -n %s"]);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let kinds = kinds(dir.path());
+        assert_eq!(kinds.contains(&"node_start".to_owned()), starts);
+        assert_eq!(kinds[kinds.len() - 3..], ["error", "hook_success", "node_stop"], "{kinds:?}");
+        assert_eq!(state(dir.path())["status"], "error");
+    }
+}
+
 /// Requirements 002-010, M5: what is set is in force, and connections have what the files leave.
 #[test]
 fn limits_are_in_force_and_refused_connections_are_in_the_journal() {
