@@ -23,6 +23,7 @@ mod query_args;
 mod run;
 mod run_args;
 mod settings;
+mod signals;
 mod sim;
 mod submit;
 mod submit_http;

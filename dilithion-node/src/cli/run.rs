@@ -7,13 +7,13 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use dilithion_wire::Height;
 use sd_notify::NotifyState;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::logging::Log;
 use super::settings::Settings;
+use super::signals::Signals;
 use super::term::say;
 use super::{RunArgs, progress};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::SystemClock;
 use crate::daemon::{self, PidFile};
 use crate::event::{Events, NodeEvent};
 use crate::hook::{HookKind, Stop};
@@ -66,8 +66,9 @@ pub(super) fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("net").build()?;
     let stop_at = config.stop_at;
     let done = runtime.block_on(async {
-        match start(args, config, &observer).await {
-            Ok(started) => serve(args, started, stop_at, &observer, &log).await,
+        match start(args, config, &observer, &log).await {
+            Ok(Some(started)) => serve(args, started, stop_at, &observer, &log).await,
+            Ok(None) => Ok(()),
             Err(error) => {
                 observer.fail(&format!("{error:#}"));
                 Err(error)
@@ -120,42 +121,31 @@ fn observe(args: &RunArgs, config: &NodeConfig, limits: &Applied) -> anyhow::Res
     Ok(observer)
 }
 
-/// Runs the operator's gate, if there is one: the node starts only if it says so.
-fn pass_gate(args: &RunArgs, observer: &Observer) -> anyhow::Result<()> {
-    let clock: &dyn Clock = &SystemClock::new();
-    let Some(report) = args.ops.hooks().run(HookKind::StartupGate, "", clock, &Stop::default()) else {
-        return Ok(());
+/// Runs the operator's gate, if there is one: the node starts only if it says so. Tells the signal that came meanwhile.
+async fn pass_gate(
+    args: &RunArgs,
+    observer: &Observer,
+    signals: &mut Signals,
+    log: &Log,
+) -> anyhow::Result<Option<&'static str>> {
+    let (hooks, stop) = (args.ops.hooks(), Stop::default());
+    let heeded = stop.clone();
+    let run = move || hooks.run(HookKind::StartupGate, "", &SystemClock::new(), &heeded);
+    let mut gate = tokio::task::spawn_blocking(run);
+    let (report, signal) = tokio::select! {
+        report = &mut gate => (report?, None),
+        signal = signals.stop(log) => {
+            stop.stop();
+            (gate.await?, Some(signal))
+        }
     };
+    let Some(report) = report else { return Ok(signal) };
     let (passed, end) = (report.outcome.is_success(), report.outcome.end.clone());
     observer.on_hook(report);
-    if passed { Ok(()) } else { bail!("the startup gate does not let the node start: {end}") }
-}
-
-/// The signals that a node heeds.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Completes when the node is to stop, and tells why.
-    async fn stop(&mut self, log: &Log) -> &'static str {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hangup.recv() => log.reopen(),
-            }
-        }
+    if passed || signal.is_some() {
+        Ok(signal)
+    } else {
+        bail!("the startup gate does not let the node start: {end}")
     }
 }
 
@@ -166,18 +156,31 @@ struct Started {
     signals: Signals,
 }
 
-/// Starts the node, last of all that may fail.
-async fn start(args: &RunArgs, mut config: NodeConfig, observer: &Arc<Observer>) -> anyhow::Result<Started> {
-    pass_gate(args, observer)?;
-    // Before the node starts, so that no signal is missed.
-    let signals = Signals::new()?;
+/// Starts the node, last of all that may fail; `None` if it is to stop already.
+async fn start(
+    args: &RunArgs,
+    mut config: NodeConfig,
+    observer: &Arc<Observer>,
+    log: &Log,
+) -> anyhow::Result<Option<Started>> {
+    // First of all, so that no signal is missed, and none ends the program while it has children.
+    let mut signals = Signals::new()?;
+    if let Some(signal) = pass_gate(args, observer, &mut signals, log).await? {
+        tracing::info!("{signal}: the node is not started");
+        return Ok(None);
+    }
     let http = match args.http.config(&config.params, &config.datadir) {
         Some(http) => listen(http, args.http.rpcport.is_some())?,
         None => None,
     };
     config.events = Arc::clone(observer) as Arc<dyn Events>;
     let node = Node::start(config).await?;
-    Ok(Started { node, http, signals })
+    if let Some(signal) = signals.pending(log).await {
+        tracing::info!("{signal}: shutting down");
+        node.stop().await;
+        return Ok(None);
+    }
+    Ok(Some(Started { node, http, signals }))
 }
 
 /// Runs the node to its end.

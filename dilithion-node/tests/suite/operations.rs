@@ -331,6 +331,29 @@ fn the_startup_gate_decides() {
     assert!(!dir.path().join("chainstate").exists(), "nothing was started");
 }
 
+/// Requirement M7: a signal while the gate runs ends the gate and then the program, in good order.
+#[test]
+fn a_signal_is_heeded_while_the_startup_gate_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("gate");
+    let gate = format!("sh -c 'echo $$ > {}; exec sleep 600'", file.display());
+    let mut command = run_alone(dir.path());
+    command.args(["--startup-gate", &gate]);
+    let mut node = RunningNode::of(command);
+    let gate = loop {
+        let pid = fs::read_to_string(&file).unwrap_or_default();
+        if pid.ends_with('\n') {
+            break Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+        }
+        std::thread::yield_now();
+    };
+    node.terminate();
+    assert_eq!(node.finish().code(), Some(0), "{}", node.lines.join("\n"));
+    assert_eq!(test_kill_process(gate), Err(rustix::io::Errno::SRCH), "the gate is gone");
+    assert_eq!(kinds(dir.path()), ["limits_applied", "hook_timeout", "node_stop"]);
+    assert_eq!(state(dir.path())["status"], "stopped");
+}
+
 /// Requirements M7, 002-022: hooks of a whole run, without starting any.
 #[test]
 fn a_dry_run_of_hooks_writes_down_what_would_have_run() {
