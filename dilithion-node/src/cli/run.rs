@@ -39,8 +39,8 @@ pub(super) struct NodeFailed(String);
 
 pub(super) fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
     let ops = &args.ops;
+    check(args)?;
     if ops.dry_run {
-        args.node_config()?;
         settings.show(false);
         return Ok(());
     }
@@ -54,8 +54,6 @@ pub(super) fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
     }
     // Before there is a second thread, so that limits hold for all of them.
     let limits = ops.limits().apply()?;
-    let hash_threads = args.threads.or_else(|| std::thread::available_parallelism().ok());
-    ops.limits().check_memory(args.pow, hash_threads.map_or(1, NonZeroUsize::get))?;
     let config = configure(args, &limits)?;
     let datadir = &config.datadir;
     std::fs::create_dir_all(datadir).with_context(|| format!("cannot make {}", datadir.display()))?;
@@ -86,6 +84,20 @@ pub(super) fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
 /// Whether a node did not start because its store is not what it should be.
 fn is_damage(error: &anyhow::Error) -> bool {
     error.downcast_ref().is_some_and(NodeError::is_damage)
+}
+
+/// Checks all that can be known to be wrong before anything is started.
+fn check(args: &RunArgs) -> anyhow::Result<()> {
+    let config = args.node_config()?;
+    if let Some(refusal) = config.refusal() {
+        return Err(NodeError::from(refusal).into());
+    }
+    if let Some(http) = args.http.config(&config.params, &config.datadir) {
+        http.check()?;
+    }
+    let hash_threads = args.threads.or_else(|| std::thread::available_parallelism().ok());
+    args.ops.limits().check_memory(args.pow, hash_threads.map_or(1, NonZeroUsize::get))?;
+    Ok(())
 }
 
 /// The node's configuration; no more peers than there are files for.

@@ -81,6 +81,13 @@ impl NodeConfig {
         }
     }
 
+    /// Why no blocks can be made as it is asked for; `None` if they can, or need not be.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        let headers_only = self.mode == SyncMode::Headers && self.producer.interval.is_some();
+        headers_only.then_some(Refusal::HeadersOnly).or_else(|| self.producer.refusal(&self.params))
+    }
+
     /// The folder of the store.
     #[must_use]
     pub fn chainstate_dir(&self) -> PathBuf {

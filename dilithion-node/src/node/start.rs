@@ -34,9 +34,7 @@ pub(super) struct Prepared {
 impl Prepared {
     pub(super) fn new(config: NodeConfig) -> Result<(NodeConfig, Self), NodeError> {
         let params = &config.params;
-        let headers_only = config.mode == SyncMode::Headers && config.producer.interval.is_some();
-        let refusal = headers_only.then_some(Refusal::HeadersOnly);
-        if let Some(refusal) = refusal.or_else(|| config.producer.refusal(params)) {
+        if let Some(refusal) = config.refusal() {
             return Err(refusal.into());
         }
         let key_file = config.producer.identity_key.as_deref();

@@ -318,6 +318,26 @@ fn too_little_of_anything_is_an_error_that_names_it() {
     }
 }
 
+/// Requirement M12: what a run would refuse a dry run refuses, and neither leaves a trace.
+#[test]
+fn a_dry_run_refuses_what_a_run_would() {
+    for (args, named) in [
+        (&["--rpcbind=0.0.0.0"][..], "--rpcallow"),
+        (&["--produce", "--network=mainnet"], "mainnet"),
+        (&["--max-memory-mb=10"], "RandomX 256 + threads"),
+    ] {
+        for dry in [&["--dry-run"][..], &[]] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut command = program();
+            command.args(["run", "--no-listen", "--no-seeds", "--datadir"]).arg(dir.path());
+            let output = command.args(args).args(dry).output().unwrap();
+            assert_eq!(output.status.code(), Some(1), "{args:?} {output:?}");
+            assert!(stderr_of(&output).contains(named), "{}", stderr_of(&output));
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        }
+    }
+}
+
 /// Requirements 002-020, M7: a gate that fails keeps the node from starting.
 #[test]
 fn the_startup_gate_decides() {
