@@ -8,10 +8,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use dilithion_wire::Height;
 use serde::Serialize;
 
 use crate::clock::{Clock, timestamp};
 use crate::durable;
+use crate::sync::{IbdState, SyncStatus};
 
 /// The file's name in the data directory (spec: operations §1.4).
 pub const STATUS_FILE: &str = "state.json";
@@ -35,6 +37,22 @@ pub enum RunStatus {
     Completed,
     /// It cannot go on.
     Error,
+}
+
+impl From<&SyncStatus> for RunStatus {
+    fn from(status: &SyncStatus) -> Self {
+        match status.state {
+            IbdState::Error => Self::Error,
+            _ if status.paused => Self::Paused,
+            _ if status.in_sync => Self::Completed,
+            _ => Self::Running,
+        }
+    }
+}
+
+/// The last of these heights, in whatever order, that a chain of this height has passed.
+pub(crate) fn last_passed(checkpoints: impl IntoIterator<Item = Height>, chain: Height) -> Option<u32> {
+    checkpoints.into_iter().filter(|height| *height <= chain).max().map(|height| height.0)
 }
 
 /// Where the node stands. The order of the fields is that of the file; the first four are those of the documents.

@@ -31,7 +31,7 @@ use crate::clock::{Clock, UtcTime};
 use crate::event::{Events, NodeEvent};
 use crate::hook::{HookEdge, HookKind, HookReport, HookWorker, Hooks};
 use crate::journal::{JOURNAL_FILE, Journal, JournalError, JournalOptions};
-use crate::status_file::{RunStatus, STATUS_FILE, Snapshot, StatusWriter};
+use crate::status_file::{RunStatus, STATUS_FILE, Snapshot, StatusWriter, last_passed};
 use crate::sync::{IbdState, SyncMode, SyncStatus};
 
 /// The stage that the status file shows after a stop (spec: requirements D5).
@@ -105,14 +105,12 @@ impl Observer {
         let status =
             StatusWriter::spawn(status_path, Arc::clone(&clock), Arc::clone(&recorder)).map_err(&io)?;
         let hooks = HookWorker::spawn(config.hooks, clock, Arc::clone(&recorder)).map_err(&io)?;
-        let mut checkpoints = config.checkpoints;
-        checkpoints.sort_unstable();
         let observer = Self {
             recorder,
             hooks: Mutex::new(Some(hooks)),
             status: Mutex::new(Some(status)),
             latest: Mutex::new(Snapshot::at_start(config.run_id, config.mode, config.limits)),
-            checkpoints,
+            checkpoints: config.checkpoints,
             failed: AtomicBool::new(false),
         };
         let torn = observer.recorder.journal().torn_bytes();
@@ -221,21 +219,15 @@ impl Events for Observer {
 
     fn on_status(&self, sync: &SyncStatus, pow: &PowStats) {
         let old = lock(&self.latest).clone();
-        let checkpoint = self.checkpoints.iter().take_while(|height| **height <= sync.chain_height).last();
         self.publish(Snapshot {
-            status: match sync.state {
-                IbdState::Error => RunStatus::Error,
-                _ if self.failed.load(Ordering::Relaxed) => RunStatus::Error,
-                _ if sync.in_sync => RunStatus::Completed,
-                _ => RunStatus::Running,
-            },
+            status: if self.failed.load(Ordering::Relaxed) { RunStatus::Error } else { sync.into() },
             current_round: self.recorder.round(),
             current_stage: stage_of(sync.state),
             mode: sync.mode.to_string(),
             chain_height: sync.chain_height.0,
             header_height: sync.header_height.0,
             best_hash: sync.chain_hash.to_string(),
-            checkpoint: checkpoint.map(|height| height.0),
+            checkpoint: last_passed(self.checkpoints.iter().copied(), sync.chain_height),
             peers: sync.peers,
             pending: sync.pending,
             in_flight: sync.in_flight,

@@ -186,6 +186,10 @@ async fn the_program_tells_and_does_what_it_is_told() {
     };
     assert_eq!(act("pause").await, 200);
     while status().await["status"] != "paused" {}
+    let file = dir.path().join("state.json");
+    let in_file =
+        || serde_json::from_slice::<Value>(&std::fs::read(&file).unwrap_or_default()).unwrap_or_default();
+    while in_file()["status"] != "paused" {}
     assert_eq!(act("pause").await, 409);
     assert_eq!(act("stop").await, 200);
     let lines = program.ended();
