@@ -1,7 +1,7 @@
 //! What may be seen of a running node, and done to it, from any thread.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dilithion_chain::{Accepted, ChainReader, MessagePool, PendingError};
@@ -43,6 +43,8 @@ pub(super) struct HandleParts {
     pub(super) engine: EngineHandle,
     pub(super) status: StatusReceiver,
     pub(super) detail: DetailPublisher,
+    /// What the operator has ordered so far; the status follows.
+    pub(super) paused: Mutex<bool>,
     pub(super) listening: Option<SocketAddr>,
     /// It makes blocks of its own by a schedule.
     pub(super) produces: bool,
@@ -192,9 +194,18 @@ impl NodeHandle {
         self.parts.events.on(&event);
     }
 
-    /// Tells the coordinator what the operator wants.
-    pub fn order(&self, order: Order) {
-        self.parts.engine.send(Event::Ordered(order), None);
+    /// Tells the coordinator what the operator wants; `false` if that is not possible, since the sync is paused, or is not.
+    /// What counts are the orders so far, and not a snapshot, which may not show the last of them yet.
+    #[must_use]
+    pub fn order(&self, order: Order) -> bool {
+        // Held until the order is on its way, so that orders arrive as they were judged.
+        let mut paused = self.parts.paused.lock().unwrap_or_else(PoisonError::into_inner);
+        let possible = *paused == (order == Order::Resume);
+        if possible {
+            *paused = order == Order::Pause;
+            self.parts.engine.send(Event::Ordered(order), None);
+        }
+        possible
     }
 
     /// Makes a transaction pending, if a block on top of the tip could include it, and announces it. `None` if the node is

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex};
 
 use dilithion_chain::Chainstate;
 use dilithion_headers::HashToken;
@@ -137,6 +137,7 @@ impl Prepared {
                     engine: handle,
                     status: engine.status(),
                     detail: engine.detail(),
+                    paused: Mutex::new(false),
                     listening,
                     produces: scheduled && producer.is_ok(),
                     producer: producer.as_ref().map(Producer::handle).map_err(Clone::clone),
