@@ -19,6 +19,9 @@ use crate::redact;
 use crate::stage::{DetailPublisher, EngineEvent, EngineHandle, StatusReceiver, Submission, Trial};
 use crate::sync::{Event, Order, SyncDetail};
 
+/// Characters of an action's detail at most: a record of the journal shows no more.
+const MAX_DETAIL: usize = 500;
+
 /// What may be seen of a running node, and done to it. Nothing here waits for the engine: what is seen are snapshots of
 /// the last tenth of a second, and what is ordered is queued.
 ///
@@ -188,9 +191,12 @@ impl NodeHandle {
         &self.parts.messages
     }
 
-    /// Writes down what the operator asked for; whoever carries it out says so here.
+    /// Writes down what the operator asked for; whoever carries it out says so here. Of long details the beginning is kept,
+    /// without secrets.
     pub fn note_action(&self, name: &str, detail: &str) {
-        let event = NodeEvent::Action { name: name.to_owned(), detail: detail.to_owned() };
+        // Cut last, so that no secret is cut to what does not look like one.
+        let detail = redact::limit(&redact::redact(detail), MAX_DETAIL).into_owned();
+        let event = NodeEvent::Action { name: name.to_owned(), detail };
         self.parts.events.on(&event);
     }
 

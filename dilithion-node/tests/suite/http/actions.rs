@@ -115,6 +115,8 @@ async fn what_is_done_is_in_the_journal() {
         post("/", body).await
     };
     let nobody = crate::process::free_address();
+    let long = format!(r#"{{"address":"192.0.2.9"{}}}"#, " ".repeat(100_000));
+    assert_eq!(post("/api/v1/action/ban", long).await["done"], true);
     assert!(call("getblockcount", "[]").await["error"].is_null());
     assert_eq!(post("/api/v1/action/ban", r#"{"address":"192.0.2.1"}"#.to_owned()).await["done"], true);
     for (method, params) in [
@@ -142,6 +144,8 @@ async fn what_is_done_is_in_the_journal() {
         .filter(|record| record["event_type"] == "action")
         .map(|record| record["message"].as_str().unwrap().to_owned())
         .collect();
+    let (long, said) = said.split_first().unwrap();
+    assert!(long.starts_with(r#"ban: {"address":"192.0.2.9"  "#) && long.chars().count() <= 505, "{long}");
     let expected = [
         r#"ban: {"address":"192.0.2.1"}"#.to_owned(),
         r#"setban: ["192.0.2.2","add",60]"#.to_owned(),
