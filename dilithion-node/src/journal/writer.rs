@@ -259,7 +259,7 @@ impl Journal {
 
     /// Puts another file in the place of the current one, so that a test can make writes fail.
     #[cfg(test)]
-    pub(super) fn swap_file(&self, file: Arc<File>) -> Arc<File> {
+    pub(crate) fn swap_file(&self, file: Arc<File>) -> Arc<File> {
         std::mem::replace(&mut self.lock().file, file)
     }
 

@@ -101,10 +101,11 @@ impl Observer {
         let journal = Journal::open(&path, config.run_id.clone(), Arc::clone(&clock), config.journal)?;
         let recorder = Arc::new(Recorder::new(journal, Arc::clone(&clock)));
         let io = |source| JournalError::Io { path: path.clone(), source };
+        let hooks =
+            HookWorker::spawn(config.hooks, Arc::clone(&clock), Arc::clone(&recorder)).map_err(&io)?;
+        recorder.alert_through(hooks.queue());
         let status_path = config.datadir.join(STATUS_FILE);
-        let status =
-            StatusWriter::spawn(status_path, Arc::clone(&clock), Arc::clone(&recorder)).map_err(&io)?;
-        let hooks = HookWorker::spawn(config.hooks, clock, Arc::clone(&recorder)).map_err(&io)?;
+        let status = StatusWriter::spawn(status_path, clock, Arc::clone(&recorder)).map_err(&io)?;
         let observer = Self {
             recorder,
             hooks: Mutex::new(Some(hooks)),
