@@ -194,7 +194,8 @@ mod tests {
             }
         };
         let usage = delta(&before, &worked);
-        assert!((1..=100).contains(&usage["cpu_pct"]), "{usage:?}");
+        // One thread is less than a hundredth of a big machine.
+        assert!((0..=100).contains(&usage["cpu_pct"]), "{usage:?}");
         assert!(usage["self_cpu_ms"] > 100);
     }
 
