@@ -170,7 +170,6 @@ mod tests {
             cpu: Some(CpuTicks { busy: 150, total: 1200 }),
             mem_available_mb: Some(480),
             self_cpu_ms: Some(35),
-            ..before
         };
         let usage = delta(&before, &after);
         let of = |key: &str| usage[key];

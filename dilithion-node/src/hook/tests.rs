@@ -10,7 +10,7 @@ use crate::clock::{Clock, Now, SystemClock};
 
 /// A time that is over at the second look of [`AfterReady`], and one that never is.
 const SHORT: Duration = Duration::from_millis(100);
-const LONG: Duration = Duration::from_secs(u32::MAX as u64);
+const LONG: Duration = Duration::from_secs(1 << 32);
 
 /// Time that stands still until a file is there, and then goes on by a second at each look.
 struct AfterReady {
@@ -64,7 +64,8 @@ fn both_outputs_are_kept_in_order_with_the_exit_code() {
 fn signals_and_programs_that_are_not_there_are_told_apart() {
     assert_eq!(run_script("kill -9 $$").exit_code(), 137);
     assert_eq!(run_script("exit 127").end, End::Exited(127));
-    let outcome = run(&["/no/such/program".to_owned()], &HookOptions::default(), &SystemClock::new(), &Stop::default());
+    let outcome =
+        run(&["/no/such/program".to_owned()], &HookOptions::default(), &SystemClock::new(), &Stop::default());
     assert!(matches!(outcome.end, End::SpawnFailed(_)));
     assert_eq!(outcome.exit_code(), 127);
     let nothing = run(&[], &HookOptions::default(), &SystemClock::new(), &Stop::default());

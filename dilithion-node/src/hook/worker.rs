@@ -207,7 +207,11 @@ impl HookWorker {
     pub fn flush(&self) {
         let busy = |queue: &mut Queue| queue.running || !queue.waiting.is_empty();
         drop(
-            self.queue.shared.changed.wait_while(self.queue.shared.lock(), busy).unwrap_or_else(PoisonError::into_inner),
+            self.queue
+                .shared
+                .changed
+                .wait_while(self.queue.shared.lock(), busy)
+                .unwrap_or_else(PoisonError::into_inner),
         );
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::chain::{Chain, LineHash};
@@ -218,8 +218,7 @@ impl Journal {
 
     /// A file that cannot be rotated away goes on growing: better too long than no journal.
     fn rotate(&self, state: &mut State) {
-        let rotated =
-            files::rotate(&self.path).and_then(|()| files::open(&self.path));
+        let rotated = files::rotate(&self.path).and_then(|()| files::open(&self.path));
         match rotated {
             Ok(file) => {
                 // The thread may still have data of the old file to put on disk; it keeps its own handle.

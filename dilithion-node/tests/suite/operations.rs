@@ -14,8 +14,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::{
-    RECORDED_HEIGHT, RunningNode, free_address, import_recorded, on_recorded_chain, program, stderr_of,
-    stdout_of,
+    RECORDED_HEIGHT, RunningNode, free_address, import_recorded, on_recorded_chain, program, query,
+    stderr_of, stdout_of,
 };
 
 fn records(datadir: &Path) -> Vec<Value> {
@@ -279,6 +279,29 @@ fn an_http_server_that_cannot_start_is_an_error_before_the_stop() {
         assert_eq!(kinds[kinds.len() - 3..], ["error", "hook_success", "node_stop"], "{kinds:?}");
         assert_eq!(state(dir.path())["status"], "error");
     }
+}
+
+/// Requirements M6, M18: wherever the store is damaged, to start again is of no use.
+#[test]
+fn a_damaged_store_ends_the_program_with_exit_code_3() {
+    let dir = tempfile::tempdir().unwrap();
+    import_recorded(dir.path());
+    let file = dir.path().join("chainstate").join("data.mdb");
+    let whole = fs::read(&file).unwrap();
+    let mut parent = hex::decode(query(dir.path(), &["hash", "499"])).unwrap();
+    parent.reverse();
+    // The block's own records, and where the one above names it.
+    let places: Vec<usize> =
+        (0..whole.len() - parent.len()).filter(|at| whole[*at..].starts_with(&parent)).collect();
+    assert!(places.len() > 1);
+    let mut damaged = whole;
+    places.iter().for_each(|at| damaged[*at] ^= 1);
+    fs::write(&file, damaged).unwrap();
+    let output = run_alone(dir.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr_of(&output));
+    let kinds = kinds(dir.path());
+    assert_eq!(kinds, ["limits_applied", "error", "node_stop"]);
+    assert_eq!(state(dir.path())["status"], "error");
 }
 
 /// Requirements 002-010, M5: what is set is in force, and connections have what the files leave.

@@ -52,7 +52,9 @@ async fn a_sync_is_paused_resumed_and_begun_at_once() {
     assert_eq!(served.act("pause", "").await.status, 409);
     assert_eq!(served.act("resume", "").await.status, 200);
     // Orders are judged by those before them, also if nobody has seen what came of these yet.
-    for (action, answer) in [("pause", 200), ("resume", 200), ("resume", 409), ("pause", 200), ("resume", 200)] {
+    for (action, answer) in
+        [("pause", 200), ("resume", 200), ("resume", 409), ("pause", 200), ("resume", 200)]
+    {
         assert_eq!(served.act(action, "").await.status, answer, "{action}");
     }
     observe(&served, "/api/v1/status", |status| status["status"] == "running").await;
