@@ -10,6 +10,7 @@ mod chain_args;
 mod chain_files;
 mod check_chain;
 mod demo;
+mod ending;
 mod http_args;
 mod inspect;
 mod journal;
@@ -42,7 +43,7 @@ pub use query_args::{AtHeight, InspectWhat, QueryWhat};
 pub use run_args::RunArgs;
 pub use submit::SubmitArgs;
 
-use self::run::NodeFailed;
+use self::ending::NodeFailed;
 use crate::journal::JournalError;
 
 /// Exit code of a command that failed.

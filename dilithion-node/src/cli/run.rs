@@ -8,11 +8,12 @@ use anyhow::{Context, bail};
 use dilithion_wire::Height;
 use sd_notify::NotifyState;
 
+use super::RunArgs;
+use super::ending::{NodeFailed, attend};
 use super::logging::Log;
 use super::settings::Settings;
 use super::signals::Signals;
 use super::term::say;
-use super::{RunArgs, progress};
 use crate::clock::SystemClock;
 use crate::daemon::{self, PidFile};
 use crate::event::{Events, NodeEvent};
@@ -22,8 +23,6 @@ use crate::limits::Applied;
 use crate::net::MAX_OUTBOUND_CONNECTIONS;
 use crate::node::{Node, NodeConfig, NodeError};
 use crate::observer::{Observer, ObserverConfig, default_run_id};
-use crate::stage::StatusReceiver;
-use crate::sync::{IbdState, SyncMode, SyncStatus};
 
 /// The log's name in the data directory, for a node in the background; as Bitcoin Core's.
 const LOG_FILE: &str = "debug.log";
@@ -31,11 +30,6 @@ const LOG_FILE: &str = "debug.log";
 const RUN_VARIABLE: &str = "RUN_ID";
 /// Connections beside the eight that fetch blocks: one that tries an address, and one that waits for its slot.
 const EXTRA_OUTBOUND: usize = 2;
-
-/// The node cannot go on.
-#[derive(Debug, thiserror::Error)]
-#[error("the node failed: {0}")]
-pub(super) struct NodeFailed(String);
 
 pub(super) fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
     let ops = &args.ops;
@@ -73,6 +67,7 @@ pub(super) fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
             }
         }
     });
+    drop(runtime);
     // A node that has stopped has told it; one that did not start has not.
     observer.on(&NodeEvent::NodeStop);
     drop(pid_file);
@@ -177,7 +172,8 @@ async fn start(
 ) -> anyhow::Result<Option<Started>> {
     // First of all, so that no signal is missed, and none ends the program while it has children.
     let mut signals = Signals::new()?;
-    if let Some(signal) = pass_gate(args, observer, &mut signals, log).await? {
+    let stopped = pass_gate(args, observer, &mut signals, log).await?;
+    if let Some(signal) = stopped {
         tracing::info!("{signal}: the node is not started");
         return Ok(None);
     }
@@ -212,8 +208,10 @@ async fn serve(
                 Ok(()) => attend(args, &node, stop_at, &mut signals, log).await,
                 Err(error) => Err(error),
             };
-            if let Some(server) = server {
-                tokio::task::spawn_blocking(|| server.stop()).await?;
+            if let Some(server) = server
+                && tokio::task::spawn_blocking(|| server.stop()).await.is_err()
+            {
+                tracing::error!("the HTTP server did not stop in good order");
             }
             done
         }
@@ -228,37 +226,6 @@ async fn serve(
     tell_manager(&[NotifyState::Stopping]);
     node.stop().await;
     done
-}
-
-/// Completes when the node is to stop.
-async fn attend(
-    args: &RunArgs,
-    node: &Node,
-    stop_at: Option<Height>,
-    signals: &mut Signals,
-    log: &Log,
-) -> anyhow::Result<()> {
-    let status = node.status();
-    let ended = tokio::select! {
-        signal = signals.stop(log) => { tracing::info!("{signal}: shutting down"); Ok(()) }
-        () = node.stop_requested() => { tracing::info!("Asked to stop: shutting down"); Ok(()) }
-        height = reached(status.clone(), stop_at) => {
-            tracing::info!("Reached height {height}: shutting down");
-            Ok(())
-        }
-        () = progress::report(node, status.clone(), log.bars()) => Ok(()),
-        reason = failed(status) => Err(NodeFailed(reason)),
-    };
-    if let Err(failure) = &ended
-        && !args.ops.exit_on_error
-    {
-        tracing::error!("{failure}; nothing is connected any more, until the node is started anew");
-        tokio::select! {
-            signal = signals.stop(log) => tracing::info!("{signal}: shutting down"),
-            () = node.stop_requested() => tracing::info!("Asked to stop: shutting down"),
-        }
-    }
-    Ok(ended?)
 }
 
 /// Tells whoever started us that the node can be reached.
@@ -287,27 +254,5 @@ fn listen(config: HttpConfig, asked_for: bool) -> Result<Option<HttpListener>, H
             Ok(None)
         }
         Err(error) => Err(error),
-    }
-}
-
-/// Completes when the chain, or what is proved of it, has reached the height at which the node is to stop, if there is one.
-async fn reached(mut status: StatusReceiver, stop_at: Option<Height>) -> Height {
-    let Some(stop_at) = stop_at else { return std::future::pending().await };
-    let height = |status: &SyncStatus| match status.mode {
-        SyncMode::Full => status.chain_height,
-        SyncMode::Headers => status.ready_height,
-    };
-    match status.wait_for(|status| height(status) >= stop_at).await {
-        Ok(status) => height(&status),
-        // The engine has ended: see `failed`.
-        Err(_) => std::future::pending().await,
-    }
-}
-
-/// Completes when nothing can be connected any more.
-async fn failed(mut status: StatusReceiver) -> String {
-    match status.wait_for(|status| status.state == IbdState::Error).await {
-        Ok(status) => status.waiting_for.clone(),
-        Err(_) => "the engine has ended".to_owned(),
     }
 }
