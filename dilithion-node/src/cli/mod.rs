@@ -12,6 +12,7 @@ mod check_chain;
 mod demo;
 mod ending;
 mod http_args;
+mod http_client;
 mod inspect;
 mod journal;
 mod logging;
