@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use dilithion_wire::{BlockHash, Height, MerkleRoot};
+use heed::MdbError;
 
 use crate::mik::Identity;
 
@@ -148,6 +149,20 @@ pub enum StoreError {
     /// The genesis block cannot be disconnected.
     #[error("the genesis block cannot be disconnected")]
     AtGenesis,
+}
+
+impl StoreError {
+    /// Whether the store is not what was written: to try again is of no use, to repair it may be.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        match self {
+            Self::Integrity(_) | Self::BadRecord { .. } | Self::BadPage { .. } => true,
+            Self::Lmdb(heed::Error::Mdb(error)) => {
+                matches!(error, MdbError::Corrupted | MdbError::Invalid | MdbError::PageNotFound)
+            }
+            _ => false,
+        }
+    }
 }
 
 impl From<heed::Error> for StoreError {

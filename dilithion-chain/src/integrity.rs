@@ -95,14 +95,10 @@ pub(crate) fn last_sound(tables: &Tables, txn: &RoTxn) -> Result<Height, StoreEr
         });
         match checked {
             Ok(active) => below = Some(active),
-            Err(error) => return height.prev().filter(|_| is_damage(&error)).ok_or(error),
+            Err(error) => return height.prev().filter(|_| error.is_damage()).ok_or(error),
         }
     }
     Err(StoreError::BadRecord { table: "heights" })
-}
-
-const fn is_damage(error: &StoreError) -> bool {
-    matches!(error, StoreError::Integrity(_) | StoreError::BadRecord { .. })
 }
 
 /// Checks all about one height but the UTXO set and the recorded miner. Returns the body and what it removed, unless it was pruned.

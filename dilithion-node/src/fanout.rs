@@ -2,6 +2,9 @@
 //!
 //! The answers come in the order of the peers, whoever is first; a peer that does not answer costs the deadline in its own
 //! place, and nothing in the others'.
+//!
+//! This is a part of the library for programs around a node (requirement M9). The node itself does not call it: its own
+//! questions are messages that the coordinator and the relay send as they see fit, and whose answers are events.
 
 use std::future::Future;
 use std::time::Duration;

@@ -18,8 +18,6 @@ const CPU_FIELDS: usize = 8;
 const IDLE_FIELDS: [usize; 2] = [3, 4];
 /// `utime` and `stime` in `/proc/self/stat`, counted from the field after the program's name (proc(5)).
 const SELF_TIME_FIELDS: [usize; 2] = [11, 12];
-/// Resident pages in `/proc/self/statm`.
-const RESIDENT_FIELD: usize = 1;
 /// Kilobytes of a megabyte, as `/proc/meminfo` counts.
 const KB_PER_MB: u64 = 1024;
 
@@ -30,12 +28,8 @@ pub struct Sample {
     pub at: Duration,
     /// What all processors have done.
     pub cpu: Option<CpuTicks>,
-    /// Memory of the machine, MiB.
-    pub mem_total_mb: Option<u64>,
     /// Memory that programs can still have, MiB.
     pub mem_available_mb: Option<u64>,
-    /// Memory of this process, MiB.
-    pub self_rss_mb: Option<u64>,
     /// Processor time of this process, milliseconds.
     pub self_cpu_ms: Option<u64>,
 }
@@ -76,9 +70,7 @@ impl Sampler {
         Sample {
             at,
             cpu: read("stat").and_then(|stat| parse_cpu(&stat)),
-            mem_total_mb: parse_memory(&memory, "MemTotal:"),
             mem_available_mb: parse_memory(&memory, "MemAvailable:"),
-            self_rss_mb: read("self/statm").and_then(|statm| parse_resident(&statm)),
             self_cpu_ms: read("self/stat").and_then(|stat| parse_self_time(&stat)),
         }
     }
@@ -98,11 +90,6 @@ fn parse_memory(meminfo: &str, name: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
     let kb: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
     Some(kb / KB_PER_MB)
-}
-
-fn parse_resident(statm: &str) -> Option<u64> {
-    let pages: u64 = statm.split_ascii_whitespace().nth(RESIDENT_FIELD)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64 / (KB_PER_MB * 1024))
 }
 
 fn parse_self_time(stat: &str) -> Option<u64> {
@@ -183,7 +170,6 @@ mod tests {
             cpu: Some(CpuTicks { busy: 150, total: 1200 }),
             mem_available_mb: Some(480),
             self_cpu_ms: Some(35),
-            ..before
         };
         let usage = delta(&before, &after);
         let of = |key: &str| usage[key];
@@ -200,7 +186,6 @@ mod tests {
     fn work_shows() {
         let (sampler, clock) = (Sampler::default(), SystemClock::new());
         let before = sampler.sample(clock.now().mono);
-        assert!(before.mem_total_mb >= before.mem_available_mb && before.self_rss_mb > Some(0));
         let worked = loop {
             let sample = sampler.sample(clock.now().mono);
             if sample.self_cpu_ms > before.self_cpu_ms.map(|ms| ms + 100) {
@@ -208,7 +193,8 @@ mod tests {
             }
         };
         let usage = delta(&before, &worked);
-        assert!((1..=100).contains(&usage["cpu_pct"]), "{usage:?}");
+        // One thread is less than a hundredth of a big machine.
+        assert!((0..=100).contains(&usage["cpu_pct"]), "{usage:?}");
         assert!(usage["self_cpu_ms"] > 100);
     }
 

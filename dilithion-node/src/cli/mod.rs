@@ -10,7 +10,9 @@ mod chain_args;
 mod chain_files;
 mod check_chain;
 mod demo;
+mod ending;
 mod http_args;
+mod http_client;
 mod inspect;
 mod journal;
 mod logging;
@@ -23,6 +25,7 @@ mod query_args;
 mod run;
 mod run_args;
 mod settings;
+mod signals;
 mod sim;
 mod submit;
 mod submit_http;
@@ -41,7 +44,7 @@ pub use query_args::{AtHeight, InspectWhat, QueryWhat};
 pub use run_args::RunArgs;
 pub use submit::SubmitArgs;
 
-use self::run::NodeFailed;
+use self::ending::NodeFailed;
 use crate::journal::JournalError;
 
 /// Exit code of a command that failed.

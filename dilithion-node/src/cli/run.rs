@@ -5,26 +5,24 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use dilithion_chain::StoreError;
 use dilithion_wire::Height;
 use sd_notify::NotifyState;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::RunArgs;
+use super::ending::{NodeFailed, attend};
 use super::logging::Log;
 use super::settings::Settings;
+use super::signals::Signals;
 use super::term::say;
-use super::{RunArgs, progress};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::SystemClock;
 use crate::daemon::{self, PidFile};
 use crate::event::{Events, NodeEvent};
 use crate::hook::{HookKind, Stop};
-use crate::http::{HttpConfig, HttpError, HttpServer, JournalSource, Services};
+use crate::http::{HttpConfig, HttpError, HttpListener, JournalSource, Services};
 use crate::limits::Applied;
 use crate::net::MAX_OUTBOUND_CONNECTIONS;
 use crate::node::{Node, NodeConfig, NodeError};
 use crate::observer::{Observer, ObserverConfig, default_run_id};
-use crate::stage::StatusReceiver;
-use crate::sync::{IbdState, SyncMode, SyncStatus};
 
 /// The log's name in the data directory, for a node in the background; as Bitcoin Core's.
 const LOG_FILE: &str = "debug.log";
@@ -33,15 +31,10 @@ const RUN_VARIABLE: &str = "RUN_ID";
 /// Connections beside the eight that fetch blocks: one that tries an address, and one that waits for its slot.
 const EXTRA_OUTBOUND: usize = 2;
 
-/// The node cannot go on.
-#[derive(Debug, thiserror::Error)]
-#[error("the node failed: {0}")]
-pub(super) struct NodeFailed(String);
-
 pub(super) fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
     let ops = &args.ops;
+    check(args)?;
     if ops.dry_run {
-        args.node_config()?;
         settings.show(false);
         return Ok(());
     }
@@ -55,8 +48,6 @@ pub(super) fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
     }
     // Before there is a second thread, so that limits hold for all of them.
     let limits = ops.limits().apply()?;
-    let hash_threads = args.threads.or_else(|| std::thread::available_parallelism().ok());
-    ops.limits().check_memory(args.pow, hash_threads.map_or(1, NonZeroUsize::get))?;
     let config = configure(args, &limits)?;
     let datadir = &config.datadir;
     std::fs::create_dir_all(datadir).with_context(|| format!("cannot make {}", datadir.display()))?;
@@ -64,13 +55,19 @@ pub(super) fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
     let log = Log::start(args, log_file(args, &config)?)?;
     tracing::info!("{} node, data in {}", config.params.name, datadir.display());
     let observer = observe(args, &config, &limits)?;
-    let done = pass_gate(args, &observer).and_then(|()| serve(args, config, &observer, &log));
-    // A node that ran and failed has told why.
-    if let Err(error) = &done
-        && !error.is::<NodeFailed>()
-    {
-        observer.on(&NodeEvent::Error { reason: format!("{error:#}") });
-    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("net").build()?;
+    let stop_at = config.stop_at;
+    let done = runtime.block_on(async {
+        match start(args, config, &observer, &log).await {
+            Ok(Some(started)) => serve(args, started, stop_at, &observer, &log).await,
+            Ok(None) => Ok(()),
+            Err(error) => {
+                observer.fail(&format!("{error:#}"));
+                Err(error)
+            }
+        }
+    });
+    drop(runtime);
     // A node that has stopped has told it; one that did not start has not.
     observer.on(&NodeEvent::NodeStop);
     drop(pid_file);
@@ -81,8 +78,21 @@ pub(super) fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
 
 /// Whether a node did not start because its store is not what it should be.
 fn is_damage(error: &anyhow::Error) -> bool {
-    let store = error.downcast_ref();
-    matches!(store, Some(NodeError::Store(store)) if matches!(**store, StoreError::Integrity(_)))
+    error.downcast_ref().is_some_and(NodeError::is_damage)
+}
+
+/// Checks all that can be known to be wrong before anything is started.
+fn check(args: &RunArgs) -> anyhow::Result<()> {
+    let config = args.node_config()?;
+    if let Some(refusal) = config.refusal() {
+        return Err(NodeError::from(refusal).into());
+    }
+    if let Some(http) = args.http.config(&config.params, &config.datadir) {
+        http.check()?;
+    }
+    let hash_threads = args.threads.or_else(|| std::thread::available_parallelism().ok());
+    args.ops.limits().check_memory(args.pow, hash_threads.map_or(1, NonZeroUsize::get))?;
+    Ok(())
 }
 
 /// The node's configuration; no more peers than there are files for.
@@ -118,97 +128,104 @@ fn observe(args: &RunArgs, config: &NodeConfig, limits: &Applied) -> anyhow::Res
     Ok(observer)
 }
 
-/// Runs the operator's gate, if there is one: the node starts only if it says so.
-fn pass_gate(args: &RunArgs, observer: &Observer) -> anyhow::Result<()> {
-    let clock: &dyn Clock = &SystemClock::new();
-    let Some(report) = args.ops.hooks().run(HookKind::StartupGate, "", clock, &Stop::default()) else {
-        return Ok(());
+/// Runs the operator's gate, if there is one: the node starts only if it says so. Tells the signal that came meanwhile.
+async fn pass_gate(
+    args: &RunArgs,
+    observer: &Observer,
+    signals: &mut Signals,
+    log: &Log,
+) -> anyhow::Result<Option<&'static str>> {
+    let (hooks, stop) = (args.ops.hooks(), Stop::default());
+    let heeded = stop.clone();
+    let run = move || hooks.run(HookKind::StartupGate, "", &SystemClock::new(), &heeded);
+    let mut gate = tokio::task::spawn_blocking(run);
+    let (report, signal) = tokio::select! {
+        report = &mut gate => (report?, None),
+        signal = signals.stop(log) => {
+            stop.stop();
+            (gate.await?, Some(signal))
+        }
     };
+    let Some(report) = report else { return Ok(signal) };
     let (passed, end) = (report.outcome.is_success(), report.outcome.end.clone());
     observer.on_hook(report);
-    if passed { Ok(()) } else { bail!("the startup gate does not let the node start: {end}") }
-}
-
-/// The signals that a node heeds.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Completes when the node is to stop, and tells why.
-    async fn stop(&mut self, log: &Log) -> &'static str {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hangup.recv() => log.reopen(),
-            }
-        }
+    if passed || signal.is_some() {
+        Ok(signal)
+    } else {
+        bail!("the startup gate does not let the node start: {end}")
     }
 }
 
-fn serve(args: &RunArgs, mut config: NodeConfig, observer: &Arc<Observer>, log: &Log) -> anyhow::Result<()> {
+/// A node that runs, and where it is to be asked.
+struct Started {
+    node: Node,
+    http: Option<HttpListener>,
+    signals: Signals,
+}
+
+/// Starts the node, last of all that may fail; `None` if it is to stop already.
+async fn start(
+    args: &RunArgs,
+    mut config: NodeConfig,
+    observer: &Arc<Observer>,
+    log: &Log,
+) -> anyhow::Result<Option<Started>> {
+    // First of all, so that no signal is missed, and none ends the program while it has children.
+    let mut signals = Signals::new()?;
+    let stopped = pass_gate(args, observer, &mut signals, log).await?;
+    if let Some(signal) = stopped {
+        tracing::info!("{signal}: the node is not started");
+        return Ok(None);
+    }
+    let http = match args.http.config(&config.params, &config.datadir) {
+        Some(http) => listen(http, args.http.rpcport.is_some())?,
+        None => None,
+    };
     config.events = Arc::clone(observer) as Arc<dyn Events>;
-    let http = args.http.config(&config.params, &config.datadir);
-    let stop_at = config.stop_at;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("net").build()?;
-    runtime.block_on(async {
-        // Before the node starts, so that no signal is missed.
-        let mut signals = Signals::new()?;
-        let node = Node::start(config).await?;
-        let http = match http {
-            Some(http) => {
-                let journal = Arc::clone(observer) as Arc<dyn JournalSource>;
-                let services = Services { journal: Some(journal), ..Services::new(node.handle()) };
-                start_http(http, services, args.http.rpcport.is_some())
-            }
-            None => Ok(None),
-        };
-        let http = match http {
-            Ok(http) => http,
-            Err(error) => {
-                node.stop().await;
-                return Err(error.into());
-            }
-        };
-        let status = node.status();
-        tell_ready(args)?;
-        let ended = tokio::select! {
-            signal = signals.stop(log) => { tracing::info!("{signal}: shutting down"); Ok(()) }
-            () = node.stop_requested() => { tracing::info!("Asked to stop: shutting down"); Ok(()) }
-            height = reached(status.clone(), stop_at) => {
-                tracing::info!("Reached height {height}: shutting down");
-                Ok(())
-            }
-            () = progress::report(&node, status.clone(), log.bars()) => Ok(()),
-            reason = failed(status) => Err(NodeFailed(reason)),
-        };
-        if let Err(failure) = &ended
-            && !args.ops.exit_on_error
-        {
-            tracing::error!("{failure}; nothing is connected any more, until the node is started anew");
-            tokio::select! {
-                signal = signals.stop(log) => tracing::info!("{signal}: shutting down"),
-                () = node.stop_requested() => tracing::info!("Asked to stop: shutting down"),
-            }
-        }
-        if let Some(http) = http {
-            tokio::task::spawn_blocking(|| http.stop()).await?;
-        }
-        tell_manager(&[NotifyState::Stopping]);
+    let node = Node::start(config).await?;
+    if let Some(signal) = signals.pending(log).await {
+        tracing::info!("{signal}: shutting down");
         node.stop().await;
-        Ok(ended?)
-    })
+        return Ok(None);
+    }
+    Ok(Some(Started { node, http, signals }))
+}
+
+/// Runs the node to its end.
+async fn serve(
+    args: &RunArgs,
+    started: Started,
+    stop_at: Option<Height>,
+    observer: &Arc<Observer>,
+    log: &Log,
+) -> anyhow::Result<()> {
+    let Started { node, http, mut signals } = started;
+    let journal = Arc::clone(observer) as Arc<dyn JournalSource>;
+    let services = Services { journal: Some(journal), ..Services::new(node.handle()) };
+    let done = match http.map(|http| http.serve(services)).transpose() {
+        Ok(server) => {
+            let done = match tell_ready(args) {
+                Ok(()) => attend(args, &node, stop_at, &mut signals, log).await,
+                Err(error) => Err(error),
+            };
+            if let Some(server) = server
+                && tokio::task::spawn_blocking(|| server.stop()).await.is_err()
+            {
+                tracing::error!("the HTTP server did not stop in good order");
+            }
+            done
+        }
+        Err(error) => Err(error.into()),
+    };
+    // What failed in the node has told why, and nothing is written down once the node has stopped.
+    if let Err(error) = &done
+        && !error.is::<NodeFailed>()
+    {
+        observer.fail(&format!("{error:#}"));
+    }
+    tell_manager(&[NotifyState::Stopping]);
+    node.stop().await;
+    done
 }
 
 /// Tells whoever started us that the node can be reached.
@@ -227,41 +244,15 @@ fn tell_manager(state: &[NotifyState<'_>]) {
     }
 }
 
-/// Starts the HTTP server. If its usual port is taken the node does without it: only a port that was asked for is a
+/// Listens for the HTTP server. If its usual port is taken the node does without it: only a port that was asked for is a
 /// reason not to run (bug 140).
-fn start_http(
-    config: HttpConfig,
-    services: Services,
-    asked_for: bool,
-) -> Result<Option<HttpServer>, HttpError> {
-    match HttpServer::start(config, services) {
-        Ok(server) => Ok(Some(server)),
+fn listen(config: HttpConfig, asked_for: bool) -> Result<Option<HttpListener>, HttpError> {
+    match HttpListener::bind(config) {
+        Ok(listener) => Ok(Some(listener)),
         Err(error @ HttpError::Listen { .. }) if !asked_for => {
             tracing::warn!("[HTTP] {error}; the node runs without it");
             Ok(None)
         }
         Err(error) => Err(error),
-    }
-}
-
-/// Completes when the chain, or what is proved of it, has reached the height at which the node is to stop, if there is one.
-async fn reached(mut status: StatusReceiver, stop_at: Option<Height>) -> Height {
-    let Some(stop_at) = stop_at else { return std::future::pending().await };
-    let height = |status: &SyncStatus| match status.mode {
-        SyncMode::Full => status.chain_height,
-        SyncMode::Headers => status.ready_height,
-    };
-    match status.wait_for(|status| height(status) >= stop_at).await {
-        Ok(status) => height(&status),
-        // The engine has ended: see `failed`.
-        Err(_) => std::future::pending().await,
-    }
-}
-
-/// Completes when nothing can be connected any more.
-async fn failed(mut status: StatusReceiver) -> String {
-    match status.wait_for(|status| status.state == IbdState::Error).await {
-        Ok(status) => status.waiting_for.clone(),
-        Err(_) => "the engine has ended".to_owned(),
     }
 }

@@ -1,10 +1,10 @@
-//! The settings of `run`: flag before environment before file before default.
+//! The settings of `run`, some of which other commands heed: flag before environment before file before default.
 //!
 //! The definition of the flags is the one list of settings: the environment has `DILITHION_` and a flag's name in upper
 //! case, the file has the flag's name as its key. What a file says becomes the flag's default, so that everything else
 //! goes before it, and is parsed and checked like what is typed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -20,10 +20,13 @@ use super::{BadInput, Cli};
 const SETTINGS_FILE: &str = "dilithion.toml";
 /// What the environment's names begin with.
 const ENV_PREFIX: &str = "DILITHION_";
-/// The commands that have these settings.
-const COMMANDS: [&str; 2] = ["run", "config"];
+/// The command that has all settings.
+const RUN: &str = "run";
+/// The commands that heed settings: those of them that they have.
+const COMMANDS: [&str; 3] = [RUN, "config", "submit"];
 /// Flags that say what to do now and not how a node is set up.
-const NO_SETTINGS: [&str; 7] = ["help", "version", "config", "dry_run", "print", "template", "daemon_child"];
+const NO_SETTINGS: [&str; 9] =
+    ["help", "version", "config", "dry_run", "print", "template", "daemon_child", "sender", "content"];
 /// Flags of which only one counts: given as a flag or by the environment, it puts the others out of the file.
 const ONE_OF: [&[&str]; 3] =
     [&["network", "testnet", "chain"], &["verbose", "quiet"], &["no_rpc", "rpcport"]];
@@ -117,7 +120,8 @@ fn is_setting(arg: &Arg) -> bool {
 
 /// The settings file: the one that was asked for, or the one in the data directory, if it is there.
 fn file(matches: &ArgMatches) -> anyhow::Result<Option<(PathBuf, Table)>> {
-    let asked: Option<&PathBuf> = matches.get_one("config");
+    // Not every command has this flag.
+    let asked: Option<&PathBuf> = matches.try_get_one("config").ok().flatten();
     let datadir: Option<&PathBuf> = matches.get_one("datadir");
     let path = match (asked, datadir.map(|datadir| datadir.join(SETTINGS_FILE))) {
         (Some(asked), _) => asked.clone(),
@@ -138,6 +142,8 @@ fn defaults(
 ) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
     let args: BTreeMap<&str, &Arg> =
         settings_of(command, name).filter_map(|arg| Some((arg.get_long()?, arg))).collect();
+    let all: BTreeSet<&str> = settings_of(command, RUN).filter_map(Arg::get_long).collect();
+    let has = |id: &str| args.values().any(|arg| arg.get_id() == id);
     let given = |id: &str| {
         matches!(matches.value_source(id), Some(ValueSource::CommandLine | ValueSource::EnvVariable))
     };
@@ -145,13 +151,18 @@ fn defaults(
     let is_set = |key: &str| table.get(key).is_some_and(|value| *value != Value::Boolean(false));
     let mut defaults = BTreeMap::new();
     for (key, value) in table {
-        let arg = args.get(key.as_str()).ok_or_else(|| BadInput(format!("unknown setting {key:?}")))?;
+        let Some(arg) = args.get(key.as_str()) else {
+            if all.contains(key.as_str()) {
+                continue;
+            }
+            anyhow::bail!(BadInput(format!("unknown setting {key:?}")));
+        };
         let id = arg.get_id().as_str();
         let others = || ONE_OF.iter().filter(|group| group.contains(&id)).flat_map(|group| group.iter());
         if let Some(other) = others().find(|other| **other != id && is_set(other)).filter(|_| is_set(key)) {
             anyhow::bail!(BadInput(format!("only one of {key:?} and {other:?} can be set")));
         }
-        if !others().any(|other| given(other)) {
+        if !others().any(|other| has(other) && given(other)) {
             let values = texts(value)
                 .ok_or_else(|| BadInput(format!("the setting {key:?} cannot be a {}", value.type_str())))?;
             if values.len() != 1 && !matches!(arg.get_action(), ArgAction::Append) {

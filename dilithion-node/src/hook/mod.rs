@@ -13,7 +13,7 @@ pub use self::command::{HookCommand, ParseHookError};
 pub use self::run::{
     DEFAULT_GRACE, DEFAULT_MAX_OUTPUT, DEFAULT_TIMEOUT, End, HookLimits, HookOptions, Outcome, Stop, run,
 };
-pub use self::worker::{HookEdge, HookKind, HookReport, HookWorker, Hooks, MAX_QUEUED};
+pub use self::worker::{HookEdge, HookKind, HookQueue, HookReport, HookWorker, Hooks, MAX_QUEUED};
 
 #[cfg(test)]
 mod tests;

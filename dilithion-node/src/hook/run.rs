@@ -56,8 +56,6 @@ pub struct HookOptions {
     pub max_output: usize,
     /// Its limits.
     pub limits: HookLimits,
-    /// Whether it gets none of our environment.
-    pub env_clear: bool,
 }
 
 impl Default for HookOptions {
@@ -67,7 +65,6 @@ impl Default for HookOptions {
             grace: DEFAULT_GRACE,
             max_output: DEFAULT_MAX_OUTPUT,
             limits: HookLimits::default(),
-            env_clear: false,
         }
     }
 }
@@ -196,9 +193,6 @@ impl Running {
             .stderr(writer)
             // Set in the child before the program runs, and known here before `spawn` returns: no kill can miss it.
             .process_group(0);
-        if options.env_clear {
-            command.env_clear();
-        }
         let child = command.spawn()?;
         // The command holds our copies of the pipe's writing end.
         drop(command);

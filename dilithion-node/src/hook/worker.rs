@@ -138,28 +138,14 @@ impl Shared {
     }
 }
 
-/// Runs hooks on a thread of its own, so that whoever has news to tell never waits for a program.
-#[derive(Debug)]
-pub struct HookWorker {
+/// A way to the hooks, for whoever has news.
+#[derive(Clone, Debug)]
+pub struct HookQueue {
     hooks: Arc<Hooks>,
     shared: Arc<Shared>,
-    stop: Stop,
-    thread: Option<JoinHandle<()>>,
 }
 
-impl HookWorker {
-    /// Starts the thread.
-    ///
-    /// # Errors
-    /// If it cannot be started.
-    pub fn spawn(hooks: Hooks, clock: Arc<dyn Clock>, edge: impl HookEdge) -> std::io::Result<Self> {
-        let (shared, stop, hooks) = (Arc::new(Shared::default()), Stop::default(), Arc::new(hooks));
-        let worker = Worker { hooks: Arc::clone(&hooks), shared: Arc::clone(&shared), stop: stop.clone() };
-        let thread =
-            thread::Builder::new().name("hooks".to_owned()).spawn(move || worker.run(&*clock, &edge))?;
-        Ok(Self { hooks, shared, stop, thread: Some(thread) })
-    }
-
+impl HookQueue {
     /// Queues the hook of a kind, if there is one. Never waits.
     pub fn notify(&self, kind: HookKind, told: impl Into<String>) {
         if self.hooks.command(kind).is_none() {
@@ -176,18 +162,56 @@ impl HookWorker {
         queue.waiting.push_back((kind, told.into()));
         self.shared.changed.notify_all();
     }
+}
+
+/// Runs hooks on a thread of its own, so that whoever has news to tell never waits for a program.
+#[derive(Debug)]
+pub struct HookWorker {
+    queue: HookQueue,
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl HookWorker {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn spawn(hooks: Hooks, clock: Arc<dyn Clock>, edge: impl HookEdge) -> std::io::Result<Self> {
+        let queue = HookQueue { hooks: Arc::new(hooks), shared: Arc::default() };
+        let stop = Stop::default();
+        let worker = Worker { queue: queue.clone(), stop: stop.clone() };
+        let thread =
+            thread::Builder::new().name("hooks".to_owned()).spawn(move || worker.run(&*clock, &edge))?;
+        Ok(Self { queue, stop, thread: Some(thread) })
+    }
+
+    /// The way to it.
+    #[must_use]
+    pub fn queue(&self) -> HookQueue {
+        self.queue.clone()
+    }
+
+    /// As [`HookQueue::notify`].
+    pub fn notify(&self, kind: HookKind, told: impl Into<String>) {
+        self.queue.notify(kind, told);
+    }
 
     /// Whether a hook runs now.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.shared.lock().running
+        self.queue.shared.lock().running
     }
 
     /// Waits until no hook waits or runs.
     pub fn flush(&self) {
         let busy = |queue: &mut Queue| queue.running || !queue.waiting.is_empty();
         drop(
-            self.shared.changed.wait_while(self.shared.lock(), busy).unwrap_or_else(PoisonError::into_inner),
+            self.queue
+                .shared
+                .changed
+                .wait_while(self.queue.shared.lock(), busy)
+                .unwrap_or_else(PoisonError::into_inner),
         );
     }
 }
@@ -195,12 +219,12 @@ impl HookWorker {
 /// Forgets what waits, but for the last alert; ends what runs; runs that alert and the shutdown hook.
 impl Drop for HookWorker {
     fn drop(&mut self) {
-        let mut queue = self.shared.lock();
+        let mut queue = self.queue.shared.lock();
         queue.closed = true;
         queue.waiting.retain(|(kind, _)| *kind == HookKind::Alert);
         drop(queue);
         self.stop.stop();
-        self.shared.changed.notify_all();
+        self.queue.shared.changed.notify_all();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -210,25 +234,24 @@ impl Drop for HookWorker {
 }
 
 struct Worker {
-    hooks: Arc<Hooks>,
-    shared: Arc<Shared>,
+    queue: HookQueue,
     stop: Stop,
 }
 
 impl Worker {
     fn run(self, clock: &dyn Clock, edge: &impl HookEdge) {
-        let mut hooks = (*self.hooks).clone();
+        let mut hooks = (*self.queue.hooks).clone();
         while let Some((kind, told)) = self.next() {
             if let Some(report) = hooks.run(kind, &told, clock, &self.stop) {
                 edge.ended(report);
             }
-            self.shared.lock().running = false;
-            self.shared.changed.notify_all();
+            self.queue.shared.lock().running = false;
+            self.queue.shared.changed.notify_all();
         }
         hooks.options.timeout = hooks.options.timeout.min(LAST_TIMEOUT);
         hooks.options.grace = hooks.options.grace.min(LAST_GRACE);
         // An alert may be the reason of the stop.
-        let alert = self.shared.lock().waiting.pop_back();
+        let alert = self.queue.shared.lock().waiting.pop_back();
         for (kind, told) in alert.into_iter().chain([(HookKind::Shutdown, String::new())]) {
             if let Some(report) = hooks.run(kind, &told, clock, &Stop::default()) {
                 edge.ended(report);
@@ -238,7 +261,7 @@ impl Worker {
 
     fn next(&self) -> Option<(HookKind, String)> {
         let idle = |queue: &mut Queue| queue.waiting.is_empty() && !queue.closed;
-        let waited = self.shared.changed.wait_while(self.shared.lock(), idle);
+        let waited = self.queue.shared.changed.wait_while(self.queue.shared.lock(), idle);
         let mut queue = waited.unwrap_or_else(PoisonError::into_inner);
         let next = if queue.closed { None } else { queue.waiting.pop_front() };
         queue.running = next.is_some();

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use super::HttpError;
+
 /// How the server is set up.
 #[derive(Clone, Debug)]
 pub struct HttpConfig {
@@ -45,6 +47,15 @@ impl HttpConfig {
     pub fn new(port: u16, datadir: impl Into<PathBuf>) -> Self {
         let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         Self { bind, allow: Vec::new(), user: None, datadir: datadir.into() }
+    }
+
+    /// Whether it can be meant so.
+    ///
+    /// # Errors
+    /// [`HttpError::Open`] if it would listen to others without anybody having been allowed to ask.
+    pub fn check(&self) -> Result<(), HttpError> {
+        let closed = self.bind.ip().is_loopback() || !self.allow.is_empty();
+        if closed { Ok(()) } else { Err(HttpError::Open(self.bind.ip())) }
     }
 
     /// Whether a client at this address is answered.

@@ -82,7 +82,7 @@ fn record_sync(app: &App) {
         gauge!("dilithion_sync_state", "state" => state.name())
             .set(f64::from(u8::from(state == status.state)));
     }
-    gauge!("dilithion_sync_paused").set(f64::from(u8::from(detail.paused)));
+    gauge!("dilithion_sync_paused").set(f64::from(u8::from(status.paused)));
     counter!("dilithion_sync_rounds_total").absolute(detail.round.into());
     gauge!("dilithion_chain_height").set(status.chain_height.0);
     gauge!("dilithion_header_height").set(status.header_height.0);

@@ -44,6 +44,6 @@ pub use cookie::{COOKIE_FILE, COOKIE_USER, Credentials};
 pub use error::ApiError;
 pub use guard::{MAX_BODY_BYTES, READ_TIMEOUT};
 pub use rpc::RPC_HEADER;
-pub use server::{HttpError, HttpServer};
+pub use server::{HttpError, HttpListener, HttpServer};
 pub use services::{JournalSource, Services};
 pub use slots::MAX_CONNECTIONS;

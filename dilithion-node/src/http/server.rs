@@ -71,19 +71,34 @@ pub struct HttpServer {
     thread: JoinHandle<()>,
 }
 
-impl HttpServer {
-    /// Listens, writes the cookie, and starts to answer.
+/// An address that is listened on, before there is a node to tell of: whoever asks meanwhile waits.
+#[derive(Debug)]
+pub struct HttpListener {
+    config: HttpConfig,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl HttpListener {
+    /// Listens.
     ///
     /// # Errors
-    /// [`HttpError`]; nothing is left running then.
-    pub fn start(config: HttpConfig, services: Services) -> Result<Self, HttpError> {
-        if !config.bind.ip().is_loopback() && config.allow.is_empty() {
-            return Err(HttpError::Open(config.bind.ip()));
-        }
+    /// As [`HttpConfig::check`]; [`HttpError::Listen`].
+    pub fn bind(config: HttpConfig) -> Result<Self, HttpError> {
+        config.check()?;
         let failed = |source| HttpError::Listen { address: config.bind, source };
         let listener = TcpListener::bind(config.bind).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { config, listener, address })
+    }
+
+    /// Writes the cookie, and starts to answer.
+    ///
+    /// # Errors
+    /// [`HttpError::Cookie`] or [`HttpError::Thread`]; nothing is left running then.
+    pub fn serve(self, services: Services) -> Result<HttpServer, HttpError> {
+        let Self { config, listener, address } = self;
         let credentials =
             Credentials::create(&config.datadir, config.user.clone()).map_err(HttpError::Cookie)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -103,7 +118,17 @@ impl HttpServer {
             })
             .map_err(HttpError::Thread)?;
         tracing::info!("[HTTP] Listening on {address}");
-        Ok(Self { address, stopping, thread })
+        Ok(HttpServer { address, stopping, thread })
+    }
+}
+
+impl HttpServer {
+    /// Listens, writes the cookie, and starts to answer.
+    ///
+    /// # Errors
+    /// [`HttpError`]; nothing is left running then.
+    pub fn start(config: HttpConfig, services: Services) -> Result<Self, HttpError> {
+        HttpListener::bind(config)?.serve(services)
     }
 
     /// The address listened on.

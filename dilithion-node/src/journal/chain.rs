@@ -79,12 +79,6 @@ impl Chain {
         self.head
     }
 
-    /// The run that new records belong to.
-    #[must_use]
-    pub fn run_id(&self) -> &str {
-        &self.run_id
-    }
-
     /// The line of the next record, line feed included. It is no part of the chain before [`Chain::accept`]: a line that
     /// could not be written must not be built upon.
     ///

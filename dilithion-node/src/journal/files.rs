@@ -32,10 +32,10 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// All files that exist, oldest first, the current one last; and whether older ones may have been removed.
-pub(super) fn existing(path: &Path, kept: u32) -> (Vec<PathBuf>, bool) {
-    let old = (1..=kept).rev().map(|n| rotated(path, n)).filter(|file| file.exists());
+pub(super) fn existing(path: &Path) -> (Vec<PathBuf>, bool) {
+    let old = (1..=KEPT_FILES).rev().map(|n| rotated(path, n)).filter(|file| file.exists());
     let files: Vec<PathBuf> = old.chain(path.exists().then(|| path.to_owned())).collect();
-    (files, rotated(path, kept).exists())
+    (files, rotated(path, KEPT_FILES).exists())
 }
 
 /// Opens the current file for appending, and makes it if need be.
@@ -44,8 +44,8 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Moves the current file to the first rotated one, that to the second, and so on; the last falls off.
-pub(super) fn rotate(path: &Path, kept: u32) -> io::Result<()> {
-    for n in (1..kept).rev() {
+pub(super) fn rotate(path: &Path) -> io::Result<()> {
+    for n in (1..KEPT_FILES).rev() {
         match std::fs::rename(rotated(path, n), rotated(path, n + 1)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::chain::LineHash;
-use super::files::{self, KEPT_FILES};
+use super::files;
 use super::record::{MAX_RECORD_BYTES, SchemaError};
 use super::replay::Replay;
 use super::verify::{Broken, Report, Verifier};
@@ -82,7 +82,7 @@ fn read(
     expected: Option<LineHash>,
     mut with: impl FnMut(&super::Record<'_>),
 ) -> Result<(Report, ()), JournalError> {
-    let (_, continued) = files::existing(path, KEPT_FILES);
+    let (_, continued) = files::existing(path);
     let mut verifier = if continued { Verifier::continued() } else { Verifier::new() };
     let torn = lines(path, |line| {
         with(&verifier.line(line)?);
@@ -93,7 +93,7 @@ fn read(
 
 /// Calls `with` for each line of all files, and tells whether the last file ends within one.
 fn lines(path: &Path, mut with: impl FnMut(&[u8]) -> Result<(), JournalError>) -> Result<bool, JournalError> {
-    let (files, _) = files::existing(path, KEPT_FILES);
+    let (files, _) = files::existing(path);
     if files.is_empty() {
         return Err(JournalError::Missing { path: path.to_owned() });
     }

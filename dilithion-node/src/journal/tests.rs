@@ -270,7 +270,7 @@ fn a_torn_line_is_moved_away_wherever_it_was_torn() {
 #[test]
 fn rotation_keeps_the_chain_and_the_newest_files() {
     let fixture = Fixture::new();
-    let options = JournalOptions { max_file_bytes: 2000, ..JournalOptions::default() };
+    let options = JournalOptions { max_file_bytes: 2000 };
     let journal = fixture.open("run_a", options);
     append(&journal, 0..10);
     assert_eq!(verify(&fixture.path(), None).unwrap().events, 10);
@@ -284,7 +284,7 @@ fn rotation_keeps_the_chain_and_the_newest_files() {
 
     // A restart, and one after a crash between the rotation and the first record of the new file.
     append(&fixture.open("run_b", options), 60..62);
-    files::rotate(&fixture.path(), KEPT_FILES).unwrap();
+    files::rotate(&fixture.path()).unwrap();
     let journal = fixture.open("run_c", options);
     append(&journal, 62..64);
     let report = verify(&fixture.path(), None).unwrap();
@@ -298,7 +298,7 @@ fn rotation_keeps_the_chain_and_the_newest_files() {
 #[test]
 fn paging_misses_nothing_while_files_are_rotated() {
     let fixture = Fixture::new();
-    let options = JournalOptions { max_file_bytes: 100_000, ..JournalOptions::default() };
+    let options = JournalOptions { max_file_bytes: 100_000 };
     append(&fixture.open("run_a", options), 0..1000);
     let journal = fixture.open("run_b", options);
     append(&journal, 1000..2500);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::chain::{Chain, LineHash};
@@ -22,13 +22,11 @@ const RECENT_LINES: usize = 1000;
 pub struct JournalOptions {
     /// A file that would grow beyond this many bytes is rotated away.
     pub max_file_bytes: u64,
-    /// So many rotated files are kept; at least 1.
-    pub kept_files: u32,
 }
 
 impl Default for JournalOptions {
     fn default() -> Self {
-        Self { max_file_bytes: MAX_FILE_BYTES, kept_files: KEPT_FILES }
+        Self { max_file_bytes: MAX_FILE_BYTES }
     }
 }
 
@@ -95,7 +93,7 @@ impl Journal {
         let mut file = files::open(&path).map_err(io)?;
         let torn_bytes = files::cut_torn_line(&mut file, &path).map_err(io)?;
         let mut head = files::last_line_hash(&mut file).map_err(io)?;
-        let (existing, _) = files::existing(&path, options.kept_files);
+        let (existing, _) = files::existing(&path);
         // A crash may have come between a rotation and the first record after it.
         if let (None, [.., last, _]) = (head, existing.as_slice()) {
             head = File::open(last).and_then(|mut file| files::last_line_hash(&mut file)).map_err(io)?;
@@ -218,22 +216,9 @@ impl Journal {
         self.torn_bytes
     }
 
-    /// The run that its records belong to.
-    #[must_use]
-    pub fn run_id(&self) -> String {
-        self.lock().chain.run_id().to_owned()
-    }
-
-    /// The current file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// A file that cannot be rotated away goes on growing: better too long than no journal.
     fn rotate(&self, state: &mut State) {
-        let rotated =
-            files::rotate(&self.path, self.options.kept_files).and_then(|()| files::open(&self.path));
+        let rotated = files::rotate(&self.path).and_then(|()| files::open(&self.path));
         match rotated {
             Ok(file) => {
                 // The thread may still have data of the old file to put on disk; it keeps its own handle.
@@ -242,7 +227,7 @@ impl Journal {
                 state.rotate_at = self.options.max_file_bytes;
                 state.torn = false;
                 state.starts.push_back(state.events);
-                if state.starts.len() > self.options.kept_files as usize + 1 {
+                if state.starts.len() > KEPT_FILES as usize + 1 {
                     state.starts.pop_front();
                 }
                 // The new names are to be on disk as well; without a handle on their folder the file's own sync has to do.
@@ -259,7 +244,7 @@ impl Journal {
 
     /// Puts another file in the place of the current one, so that a test can make writes fail.
     #[cfg(test)]
-    pub(super) fn swap_file(&self, file: Arc<File>) -> Arc<File> {
+    pub(crate) fn swap_file(&self, file: Arc<File>) -> Arc<File> {
         std::mem::replace(&mut self.lock().file, file)
     }
 

@@ -81,6 +81,13 @@ impl NodeConfig {
         }
     }
 
+    /// Why no blocks can be made as it is asked for; `None` if they can, or need not be.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        let headers_only = self.mode == SyncMode::Headers && self.producer.interval.is_some();
+        headers_only.then_some(Refusal::HeadersOnly).or_else(|| self.producer.refusal(&self.params))
+    }
+
     /// The folder of the store.
     #[must_use]
     pub fn chainstate_dir(&self) -> PathBuf {
@@ -97,6 +104,18 @@ impl std::fmt::Debug for NodeConfig {
             .field("mode", &self.mode)
             .field("pow", &self.pow)
             .finish_non_exhaustive()
+    }
+}
+
+impl NodeError {
+    /// Whether what is stored is not what was written, so that to start again is of no use.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_damage(),
+            Self::Headers(_) => true,
+            _ => false,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What may be seen of a running node, and done to it, from any thread.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dilithion_chain::{Accepted, ChainReader, MessagePool, PendingError};
@@ -18,6 +18,9 @@ use crate::producer::{Payee, ProduceError, Produced, ProducerHandle, Refusal};
 use crate::redact;
 use crate::stage::{DetailPublisher, EngineEvent, EngineHandle, StatusReceiver, Submission, Trial};
 use crate::sync::{Event, Order, SyncDetail};
+
+/// Characters of an action's detail at most: a record of the journal shows no more.
+const MAX_DETAIL: usize = 500;
 
 /// What may be seen of a running node, and done to it. Nothing here waits for the engine: what is seen are snapshots of
 /// the last tenth of a second, and what is ordered is queued.
@@ -43,6 +46,8 @@ pub(super) struct HandleParts {
     pub(super) engine: EngineHandle,
     pub(super) status: StatusReceiver,
     pub(super) detail: DetailPublisher,
+    /// What the operator has ordered so far; the status follows.
+    pub(super) paused: Mutex<bool>,
     pub(super) listening: Option<SocketAddr>,
     /// It makes blocks of its own by a schedule.
     pub(super) produces: bool,
@@ -186,15 +191,27 @@ impl NodeHandle {
         &self.parts.messages
     }
 
-    /// Writes down what the operator asked for; whoever carries it out says so here.
+    /// Writes down what the operator asked for; whoever carries it out says so here. Of long details the beginning is kept,
+    /// without secrets.
     pub fn note_action(&self, name: &str, detail: &str) {
-        let event = NodeEvent::Action { name: name.to_owned(), detail: detail.to_owned() };
+        // Cut last, so that no secret is cut to what does not look like one.
+        let detail = redact::limit(&redact::redact(detail), MAX_DETAIL).into_owned();
+        let event = NodeEvent::Action { name: name.to_owned(), detail };
         self.parts.events.on(&event);
     }
 
-    /// Tells the coordinator what the operator wants.
-    pub fn order(&self, order: Order) {
-        self.parts.engine.send(Event::Ordered(order), None);
+    /// Tells the coordinator what the operator wants; `false` if that is not possible, since the sync is paused, or is not.
+    /// What counts are the orders so far, and not a snapshot, which may not show the last of them yet.
+    #[must_use]
+    pub fn order(&self, order: Order) -> bool {
+        // Held until the order is on its way, so that orders arrive as they were judged.
+        let mut paused = self.parts.paused.lock().unwrap_or_else(PoisonError::into_inner);
+        let possible = *paused == (order == Order::Resume);
+        if possible {
+            *paused = order == Order::Pause;
+            self.parts.engine.send(Event::Ordered(order), None);
+        }
+        possible
     }
 
     /// Makes a transaction pending, if a block on top of the tip could include it, and announces it. `None` if the node is

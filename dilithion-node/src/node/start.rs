@@ -2,8 +2,8 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex};
 
 use dilithion_chain::Chainstate;
 use dilithion_headers::HashToken;
@@ -34,9 +34,7 @@ pub(super) struct Prepared {
 impl Prepared {
     pub(super) fn new(config: NodeConfig) -> Result<(NodeConfig, Self), NodeError> {
         let params = &config.params;
-        let headers_only = config.mode == SyncMode::Headers && config.producer.interval.is_some();
-        let refusal = headers_only.then_some(Refusal::HeadersOnly);
-        if let Some(refusal) = refusal.or_else(|| config.producer.refusal(params)) {
+        if let Some(refusal) = config.refusal() {
             return Err(refusal.into());
         }
         let key_file = config.producer.identity_key.as_deref();
@@ -139,6 +137,7 @@ impl Prepared {
                     engine: handle,
                     status: engine.status(),
                     detail: engine.detail(),
+                    paused: Mutex::new(false),
                     listening,
                     produces: scheduled && producer.is_ok(),
                     producer: producer.as_ref().map(Producer::handle).map_err(Clone::clone),

@@ -19,6 +19,7 @@ mod entries;
 mod recorder;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dilithion_pow::PowStats;
@@ -30,7 +31,7 @@ use crate::clock::{Clock, UtcTime};
 use crate::event::{Events, NodeEvent};
 use crate::hook::{HookEdge, HookKind, HookReport, HookWorker, Hooks};
 use crate::journal::{JOURNAL_FILE, Journal, JournalError, JournalOptions};
-use crate::status_file::{RunStatus, STATUS_FILE, Snapshot, StatusWriter};
+use crate::status_file::{RunStatus, STATUS_FILE, Snapshot, StatusWriter, last_passed};
 use crate::sync::{IbdState, SyncMode, SyncStatus};
 
 /// The stage that the status file shows after a stop (spec: requirements D5).
@@ -86,6 +87,8 @@ pub struct Observer {
     status: Mutex<Option<StatusWriter>>,
     latest: Mutex<Snapshot>,
     checkpoints: Vec<Height>,
+    /// See [`Observer::fail`].
+    failed: AtomicBool,
 }
 
 impl Observer {
@@ -98,18 +101,18 @@ impl Observer {
         let journal = Journal::open(&path, config.run_id.clone(), Arc::clone(&clock), config.journal)?;
         let recorder = Arc::new(Recorder::new(journal, Arc::clone(&clock)));
         let io = |source| JournalError::Io { path: path.clone(), source };
+        let hooks =
+            HookWorker::spawn(config.hooks, Arc::clone(&clock), Arc::clone(&recorder)).map_err(&io)?;
+        recorder.alert_through(hooks.queue());
         let status_path = config.datadir.join(STATUS_FILE);
-        let status =
-            StatusWriter::spawn(status_path, Arc::clone(&clock), Arc::clone(&recorder)).map_err(&io)?;
-        let hooks = HookWorker::spawn(config.hooks, clock, Arc::clone(&recorder)).map_err(&io)?;
-        let mut checkpoints = config.checkpoints;
-        checkpoints.sort_unstable();
+        let status = StatusWriter::spawn(status_path, clock, Arc::clone(&recorder)).map_err(&io)?;
         let observer = Self {
             recorder,
             hooks: Mutex::new(Some(hooks)),
             status: Mutex::new(Some(status)),
             latest: Mutex::new(Snapshot::at_start(config.run_id, config.mode, config.limits)),
-            checkpoints,
+            checkpoints: config.checkpoints,
+            failed: AtomicBool::new(false),
         };
         let torn = observer.recorder.journal().torn_bytes();
         if torn > 0 {
@@ -136,6 +139,15 @@ impl Observer {
     /// Writes down the end of a hook that did not run on the observer's own thread, as the startup gate.
     pub fn on_hook(&self, report: HookReport) {
         HookEdge::ended(&self.recorder, report);
+    }
+
+    /// Writes down that the program cannot run its node, and why: what the node knows of itself it tells as an event. From
+    /// now on the status is an error.
+    pub fn fail(&self, reason: &str) {
+        self.failed.store(true, Ordering::Relaxed);
+        self.on(&NodeEvent::Error { reason: reason.to_owned() });
+        let waiting_for = crate::redact::redact(reason).into_owned();
+        self.publish(Snapshot { status: RunStatus::Error, waiting_for, ..self.snapshot() });
     }
 
     /// Waits until the status file shows what was published so far.
@@ -208,20 +220,15 @@ impl Events for Observer {
 
     fn on_status(&self, sync: &SyncStatus, pow: &PowStats) {
         let old = lock(&self.latest).clone();
-        let checkpoint = self.checkpoints.iter().take_while(|height| **height <= sync.chain_height).last();
         self.publish(Snapshot {
-            status: match sync.state {
-                IbdState::Error => RunStatus::Error,
-                _ if sync.in_sync => RunStatus::Completed,
-                _ => RunStatus::Running,
-            },
+            status: if self.failed.load(Ordering::Relaxed) { RunStatus::Error } else { sync.into() },
             current_round: self.recorder.round(),
             current_stage: stage_of(sync.state),
             mode: sync.mode.to_string(),
             chain_height: sync.chain_height.0,
             header_height: sync.header_height.0,
             best_hash: sync.chain_hash.to_string(),
-            checkpoint: checkpoint.map(|height| height.0),
+            checkpoint: last_passed(self.checkpoints.iter().copied(), sync.chain_height),
             peers: sync.peers,
             pending: sync.pending,
             in_flight: sync.in_flight,

@@ -1,6 +1,6 @@
 //! Writes events into the journal: which, how many of them, and what they took.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use dilithion_wire::{BlockHash, Height};
@@ -8,8 +8,9 @@ use dilithion_wire::{BlockHash, Height};
 use super::entries::{connected_entry, entry_of, hook_entry, refused_entry};
 use crate::clock::Clock;
 use crate::event::NodeEvent;
-use crate::hook::{HookEdge, HookReport};
+use crate::hook::{HookEdge, HookKind, HookQueue, HookReport};
 use crate::journal::{Entry, Journal, Level};
+use crate::redact::redact;
 use crate::status_file::{Snapshot, StatusEdge};
 use crate::sync::IbdState;
 use crate::usage::{Sample, Sampler, delta};
@@ -26,6 +27,8 @@ pub(super) struct Recorder {
     clock: ClockBox,
     sampler: Sampler,
     state: Mutex<State>,
+    /// Where alerts go; set once there is somebody to run them.
+    hooks: OnceLock<HookQueue>,
 }
 
 struct ClockBox(Arc<dyn Clock>);
@@ -73,7 +76,25 @@ impl Recorder {
             lost_before: 0,
             failing: false,
         };
-        Self { journal, clock: ClockBox(clock), sampler: Sampler::default(), state: Mutex::new(state) }
+        Self {
+            journal,
+            clock: ClockBox(clock),
+            sampler: Sampler::default(),
+            state: Mutex::new(state),
+            hooks: OnceLock::new(),
+        }
+    }
+
+    /// From now on what is wrong with the records themselves is told to these.
+    pub(super) fn alert_through(&self, hooks: HookQueue) {
+        // There is one observer, which says so once.
+        let _ = self.hooks.set(hooks);
+    }
+
+    fn alert(&self, reason: &str) {
+        if let Some(hooks) = self.hooks.get() {
+            hooks.notify(HookKind::Alert, redact(reason));
+        }
     }
 
     pub(super) fn journal(&self) -> &Journal {
@@ -166,12 +187,15 @@ impl Recorder {
                     format!("{} records before this one could not be written", lost - state.lost_before);
                 state.lost_before = lost;
                 tracing::warn!("the journal can be written again: {message}");
+                self.alert(&message);
                 let entry = Entry::new("error", Level::Error, message);
                 self.append(state, &entry, true);
             }
             Err(error) if !state.failing => {
                 state.failing = true;
-                tracing::error!("the journal cannot be written: {error}");
+                let reason = format!("the journal cannot be written: {error}");
+                tracing::error!("{reason}");
+                self.alert(&reason);
             }
             Ok(_) | Err(_) => {}
         }
@@ -215,6 +239,7 @@ impl StatusEdge for Arc<Recorder> {
     fn failed(&self, error: &std::io::Error) {
         let reason = format!("the status file cannot be written: {error}");
         tracing::error!("{reason}");
+        self.alert(&reason);
         self.record(&NodeEvent::Error { reason });
     }
 }

@@ -208,6 +208,35 @@ fn hooks_run_for_their_events_and_are_recorded() {
     assert_eq!(records.last().unwrap()["event_type"], "node_stop");
 }
 
+/// Requirement M7: what is wrong with the observer's own files is an alert too.
+#[test]
+fn files_that_cannot_be_written_are_alerts() {
+    let told = tempfile::NamedTempFile::new().unwrap();
+    let alert = format!("sh -c 'echo \"$0\" >> {}' %s", told.path().display());
+    let fixture = Fixture::new(Hooks { alert: command(&alert), ..Hooks::default() });
+    let alerts = || {
+        lock(&fixture.observer.hooks).as_ref().unwrap().flush();
+        let text = std::fs::read_to_string(told.path()).unwrap();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let journal = fixture.observer.journal();
+    fixture.transition(IbdState::Idle, IbdState::Connecting);
+    let path = fixture.folder.path().join(JOURNAL_FILE);
+    let file = journal.swap_file(Arc::new(std::fs::File::open(path).unwrap()));
+    fixture.transition(IbdState::Connecting, IbdState::Idle);
+    fixture.transition(IbdState::Idle, IbdState::Connecting);
+    assert_eq!(alerts().len(), 1, "told once");
+    drop(journal.swap_file(file));
+    fixture.transition(IbdState::Connecting, IbdState::Idle);
+    std::fs::create_dir(fixture.folder.path().join(STATUS_FILE)).unwrap();
+    fixture.observer.on(&start());
+    fixture.observer.flush_status();
+    let alerts = alerts();
+    let begins = ["the journal cannot be written", "3 records before this one could not", "the status file"];
+    assert_eq!(alerts.len(), begins.len(), "{alerts:?}");
+    assert!(alerts.iter().zip(begins).all(|(alert, begin)| alert.starts_with(begin)), "{alerts:?}");
+}
+
 /// Requirements M13, M7: whoever tells something waits neither for a disk nor for a program.
 #[test]
 fn telling_waits_for_no_disk_and_no_program() {

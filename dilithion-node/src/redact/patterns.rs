@@ -242,11 +242,15 @@ fn url_credentials(user: Scan<'_>) -> Option<Range<usize>> {
 fn pem<'a>(bytes: &[u8], here: Scan<'a>) -> Option<(Scan<'a>, &'static str)> {
     let (body, end, shown) =
         PEM_KEYS.iter().find_map(|(begin, end, shown)| Some((here.word(begin)?, *end, *shown)))?;
-    let mut rest = body.skip(|byte| byte.is_ascii_alphanumeric() || b"+/=\\-:, \t\r\n".contains(&byte));
-    let within = bytes.get(body.at..rest.at).unwrap_or_default();
-    let mark = within.windows(end.len()).position(|part| part.eq_ignore_ascii_case(end.as_bytes()));
-    if let Some(mark) = mark {
-        rest.at = body.at + mark + end.len();
+    let part = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=\\-:, \t\r\n".contains(byte);
+    // No further than to the mark: keys may stand behind one another, and each is looked at once.
+    let mut rest = body;
+    while let Some(after) = bytes.get(rest.at..).filter(|after| after.first().is_some_and(part)) {
+        if after.get(..end.len()).is_some_and(|mark| mark.eq_ignore_ascii_case(end.as_bytes())) {
+            rest.at += end.len();
+            break;
+        }
+        rest.at += 1;
     }
     Some((rest, shown))
 }

@@ -38,6 +38,13 @@ fn private_keys_in_pem_disappear_to_their_end() {
     assert_redacted("{\"m\":\"-----BEGIN PRIVATE KEY-----\\nMII\"}", "{\"m\":\"[PRIVATE_KEY]\"}");
 }
 
+#[test]
+fn keys_that_stand_behind_one_another_end_each_at_its_own_mark() {
+    let key = "-----BEGIN PRIVATE KEY-----\nMII+/=\n-----END PRIVATE KEY-----";
+    assert_redacted(&key.repeat(3), &"[PRIVATE_KEY]".repeat(3));
+    assert_redacted(&format!("{key}, free text, {key}"), "[PRIVATE_KEY], free text, [PRIVATE_KEY]");
+}
+
 /// Requirement M3: what a node itself could leak.
 #[test]
 fn the_secrets_of_a_node_are_known() {
@@ -111,6 +118,7 @@ fn a_megabyte_of_anything_is_done_at_once() {
         "Bearer                      ",
         "-----BEGIN PRIVATE KEY-----",
         "-----BEGIN PRIVATE KEY-----!",
+        "-----BEGIN PRIVATE KEY----------END PRIVATE KEY-----",
         "http://a:b",
         "://",
         "api_key   ",

@@ -7,35 +7,24 @@ use std::time::Duration;
 
 use dilithion_headers::{HashJob, HashToken};
 use dilithion_pow::{Job, PowPool};
-use dilithion_wire::{BlockHash, BlockHeader, Height, Inventory, Message, PeerId};
-use tokio::sync::watch;
+use dilithion_wire::{BlockHash, BlockHeader, Inventory, Message, PeerId};
 
 use super::inputs::{EngineEvent, EngineHandle, EngineInputs, Input, Next};
 use super::judgement::Judgements;
+use super::publisher::{DetailPublisher, Published, Publisher, StatusReceiver, TipReceiver};
 use super::validator_thread::{ValidatorGone, Work};
 use super::{Judgement, Submission, ValidatorThread};
 use crate::clock::Clock;
 use crate::event::{NodeEvent, Reporter};
 use crate::net::ConnectionManager;
 use crate::relay::{RelayAction, RelayEvent, TxRelay};
-use crate::sync::{Action, Coordinator, Event, StoreJob, SyncDetail, SyncStatus};
-
-/// A status is published this often at most, whatever happens in between.
-const STATUS_INTERVAL: Duration = Duration::from_millis(100);
+use crate::sync::{Action, Coordinator, Event, StoreJob};
 
 /// Longest time between two ticks of the coordinator.
 const MAX_TICK: Duration = Duration::from_secs(1);
 
 /// A peer with this many bytes waiting to be sent gets no further headers until it has read some.
 const MAX_HEADERS_BACKLOG: usize = 1 << 20;
-
-/// Where the current [`SyncStatus`] can be read and waited for.
-pub type StatusReceiver = watch::Receiver<SyncStatus>;
-/// Where the tip of the connected chain can be read and waited for, at once and not as often as a status.
-pub type TipReceiver = watch::Receiver<(Height, BlockHash)>;
-
-/// Where the current [`SyncDetail`] can be had. It is published with the status, while there are receivers.
-pub(crate) type DetailPublisher = Arc<watch::Sender<Arc<SyncDetail>>>;
 
 /// What the engine works with.
 pub(crate) struct EngineParts {
@@ -53,9 +42,7 @@ pub(crate) struct EngineParts {
 pub(crate) struct Engine {
     handle: EngineHandle,
     thread: JoinHandle<()>,
-    status: StatusReceiver,
-    tip: TipReceiver,
-    detail: DetailPublisher,
+    published: Published,
 }
 
 impl Engine {
@@ -65,34 +52,28 @@ impl Engine {
         handle: EngineHandle,
         inputs: EngineInputs,
     ) -> std::io::Result<Self> {
-        let (publisher, status) = watch::channel(parts.coordinator.status(parts.clock.now().mono));
-        let (tip_publisher, tip) = watch::channel(parts.coordinator.tip());
-        let detail: DetailPublisher = Arc::new(watch::Sender::new(Arc::new(parts.coordinator.detail())));
+        let (publisher, published) = Publisher::new(&parts.coordinator, parts.clock.now().mono);
         let worker = Worker {
             parts,
             publisher,
-            tip_publisher,
-            details: Arc::clone(&detail),
-            published: Duration::ZERO,
-            dirty: false,
             store_lost: false,
             follows_tip: false,
             judgements: Judgements::default(),
         };
         let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || worker.run(inputs))?;
-        Ok(Self { handle, thread, status, tip, detail })
+        Ok(Self { handle, thread, published })
     }
 
     pub(crate) fn status(&self) -> StatusReceiver {
-        self.status.clone()
+        self.published.status.clone()
     }
 
     pub(crate) fn tip(&self) -> TipReceiver {
-        self.tip.clone()
+        self.published.tip.clone()
     }
 
     pub(crate) fn detail(&self) -> DetailPublisher {
-        Arc::clone(&self.detail)
+        Arc::clone(&self.published.detail)
     }
 
     /// Makes the engine stop after the event that it is at, without waiting for it.
@@ -111,12 +92,7 @@ impl Engine {
 
 struct Worker {
     parts: EngineParts,
-    publisher: watch::Sender<SyncStatus>,
-    tip_publisher: watch::Sender<(Height, BlockHash)>,
-    details: DetailPublisher,
-    published: Duration,
-    /// Something happened since the last status was published.
-    dirty: bool,
+    publisher: Publisher,
     store_lost: bool,
     /// What the relay was last told about it.
     follows_tip: bool,
@@ -139,7 +115,9 @@ impl Worker {
             let now = self.parts.clock.now().mono;
             // Ticks are due whether events come or not: time-outs must not wait for a quiet moment.
             if now >= next_tick {
-                self.dirty |= self.handle(Event::Tick);
+                if self.handle(Event::Tick) {
+                    self.publisher.note_change();
+                }
                 self.relay(RelayEvent::Tick);
                 self.parts.pool.tick(now);
                 next_tick = now + MAX_TICK;
@@ -147,7 +125,7 @@ impl Worker {
             next_tick = next_tick.min(now + self.parts.coordinator.next_tick(now));
             next_tick = self.parts.relay.next_tick().map_or(next_tick, |due| next_tick.min(due));
             let wait = next_tick.saturating_sub(now);
-            let wait = self.until_publishing(now).map_or(wait, |publish| publish.min(wait));
+            let wait = self.publisher.due_in(now).map_or(wait, |publish| publish.min(wait));
             match inputs.next(wait) {
                 Next::Input(Input { event, budget }) => {
                     self.take(event);
@@ -156,7 +134,7 @@ impl Worker {
                 Next::Nothing => {}
                 Next::Stop => return,
             }
-            self.publish();
+            self.publisher.publish(&self.parts);
         }
     }
 
@@ -164,7 +142,7 @@ impl Worker {
         match event {
             EngineEvent::Sync(event) => {
                 self.handle(event);
-                self.dirty = true;
+                self.publisher.note_change();
             }
             EngineEvent::Relay(event) => self.relay(event),
             EngineEvent::Submit(submission) => self.submit(submission),
@@ -192,7 +170,7 @@ impl Worker {
     fn answer_judgements(&mut self) {
         if let Some(outcome) = self.judgements.outcome(&self.parts.coordinator) {
             // Whoever hears of it looks at the status next.
-            self.publish_now(self.parts.clock.now().mono);
+            self.publisher.publish_now(&self.parts);
             self.judgements.answer(&outcome);
         }
     }
@@ -213,7 +191,7 @@ impl Worker {
         }
         let tip = self.parts.coordinator.tip();
         self.parts.tip_height.store(tip.0.0, Ordering::Relaxed);
-        self.tip_publisher.send_if_modified(|known| std::mem::replace(known, tip) != tip);
+        self.publisher.set_tip(tip);
         let follows = self.parts.coordinator.follows_tip();
         if self.follows_tip != follows {
             self.follows_tip = follows;
@@ -308,28 +286,5 @@ impl Worker {
             let tagged = Job { tag: job.token, header: job.header };
             self.parts.pool.submit(job.peer.0, job.priority.into(), [tagged]);
         }
-    }
-
-    /// How long until changes may be published; `None` if there are none.
-    fn until_publishing(&self, now: Duration) -> Option<Duration> {
-        self.dirty.then(|| (self.published + STATUS_INTERVAL).saturating_sub(now))
-    }
-
-    fn publish(&mut self) {
-        let now = self.parts.clock.now().mono;
-        if self.dirty && now.saturating_sub(self.published) >= STATUS_INTERVAL {
-            self.publish_now(now);
-        }
-    }
-
-    fn publish_now(&mut self, now: Duration) {
-        self.published = now;
-        self.dirty = false;
-        if self.details.receiver_count() > 0 {
-            self.details.send_replace(Arc::new(self.parts.coordinator.detail()));
-        }
-        let status = self.parts.coordinator.status(now);
-        self.parts.reporter.events().on_status(&status, &self.parts.pool.stats());
-        self.publisher.send_replace(status);
     }
 }

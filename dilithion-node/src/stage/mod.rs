@@ -3,17 +3,19 @@
 mod engine;
 mod inputs;
 mod judgement;
+mod publisher;
 mod round_robin;
 mod store;
 mod submission;
 mod validator;
 mod validator_thread;
 
-pub(crate) use engine::{DetailPublisher, Engine, EngineParts};
-pub use engine::{StatusReceiver, TipReceiver};
+pub(crate) use engine::{Engine, EngineParts};
 pub(crate) use inputs::EngineEvent;
 pub use inputs::EngineHandle;
 pub(crate) use judgement::{Judgement, Verdict};
+pub(crate) use publisher::DetailPublisher;
+pub use publisher::{StatusReceiver, TipReceiver};
 pub use store::BlockStore;
 pub(crate) use submission::{Submission, Trial};
 pub use validator::BlockValidator;

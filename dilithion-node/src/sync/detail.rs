@@ -18,8 +18,6 @@ const MAX_TRANSITIONS: usize = 64;
 pub struct SyncDetail {
     /// How many times the node has begun to sync: raised whenever it leaves `IDLE` or `COMPLETE`.
     pub round: u32,
-    /// Whether the operator has paused the sync.
-    pub paused: bool,
     /// Tip of the best header chain, claims included.
     pub best_hash: BlockHash,
     /// Its work.
@@ -106,7 +104,6 @@ impl Coordinator {
     pub fn detail(&self) -> SyncDetail {
         SyncDetail {
             round: self.history.round,
-            paused: self.paused,
             best_hash: self.headers.best_hash(),
             best_work: self.headers.best_work(),
             unproved: self.headers.unverified_count(),

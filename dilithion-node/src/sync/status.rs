@@ -17,6 +17,8 @@ pub struct SyncStatus {
     pub mode: SyncMode,
     /// Whether everything is here that the mode asks for.
     pub in_sync: bool,
+    /// Whether the operator has paused the sync.
+    pub paused: bool,
     /// How long it has been in this state.
     pub in_state: Duration,
     /// Height of the connected chain.
@@ -57,6 +59,7 @@ impl Coordinator {
             state: self.state,
             mode: self.mode,
             in_sync: self.is_in_sync(),
+            paused: self.paused,
             in_state: now.saturating_sub(self.entered),
             chain_height,
             chain_hash,

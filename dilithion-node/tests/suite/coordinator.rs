@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::chain::MockChain;
 use crate::net::{Behaviour, Net, RefuseBody};
+use dilithion_node::status_file::RunStatus;
 use dilithion_node::sync::IbdState::{
     BlocksDownload, BlocksValidate, Complete, Connecting, Error, HeadersSync, Idle,
 };
@@ -63,7 +64,7 @@ fn a_paused_sync_asks_for_nothing_and_goes_on_later() {
     net.order(Order::Pause);
     net.run_for(Duration::from_secs(30));
     let asked = (net.headers_requested, net.blocks_requested);
-    assert!(net.tip().0 < 4500 && net.coordinator.detail().paused);
+    assert!(net.tip().0 < 4500 && net.coordinator.status(net.now()).paused);
     net.run_for(Duration::from_secs(60));
     assert_eq!((net.headers_requested, net.blocks_requested), asked);
     net.order(Order::Resume);
@@ -74,6 +75,10 @@ fn a_paused_sync_asks_for_nothing_and_goes_on_later() {
     net.run_for(Duration::from_secs(5));
     assert!(net.headers_requested > asked.0);
     assert_eq!(net.coordinator.state(), Complete);
+    for (order, shown) in [(Order::Pause, RunStatus::Paused), (Order::Resume, RunStatus::Completed)] {
+        net.order(order);
+        assert_eq!(RunStatus::from(&net.coordinator.status(net.now())), shown);
+    }
 }
 
 /// Bug 147: a chain whose length is a multiple of a full message needs one more request.

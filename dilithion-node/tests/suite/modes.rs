@@ -228,7 +228,7 @@ async fn a_node_that_was_full_keeps_its_blocks() {
     let height = theirs.height();
     node.status().wait_for(|status| status.in_sync && status.ready_height == height).await.unwrap();
     assert_eq!(node.store().tip().unwrap().hash, ours.tip, "blocks that cannot be replaced stay");
-    node.handle().order(Order::SyncNow);
+    assert!(node.handle().order(Order::SyncNow));
     node.status().wait_for(|status| status.chain_hash == theirs.tip).await.unwrap();
     node.stop().await;
     full.stop().await;

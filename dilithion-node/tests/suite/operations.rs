@@ -14,8 +14,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::{
-    RECORDED_HEIGHT, RunningNode, free_address, import_recorded, on_recorded_chain, program, stderr_of,
-    stdout_of,
+    RECORDED_HEIGHT, RunningNode, free_address, import_recorded, on_recorded_chain, program, query,
+    stderr_of, stdout_of,
 };
 
 fn records(datadir: &Path) -> Vec<Value> {
@@ -258,6 +258,52 @@ fn a_node_that_cannot_listen_does_not_go_to_the_background() {
     assert_eq!(records.last().unwrap()["event_type"], "node_stop");
 }
 
+/// Requirements M6, M7: what keeps the program from running its node is told before the end, to whoever wants to know,
+/// whether the node has started by then or not.
+#[test]
+fn an_http_server_that_cannot_start_is_an_error_before_the_stop() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    for (rpcport, starts) in [(port, false), (0, true)] {
+        let dir = tempfile::tempdir().unwrap();
+        if starts {
+            // Where the token would be written.
+            fs::create_dir(dir.path().join(".cookie")).unwrap();
+        }
+        let mut command = run_alone(dir.path());
+        command.arg(format!("--rpcport={rpcport}")).args(["--alertnotify", "test -n %s"]);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let kinds = kinds(dir.path());
+        assert_eq!(kinds.contains(&"node_start".to_owned()), starts);
+        assert_eq!(kinds[kinds.len() - 3..], ["error", "hook_success", "node_stop"], "{kinds:?}");
+        assert_eq!(state(dir.path())["status"], "error");
+    }
+}
+
+/// Requirements M6, M18: wherever the store is damaged, to start again is of no use.
+#[test]
+fn a_damaged_store_ends_the_program_with_exit_code_3() {
+    let dir = tempfile::tempdir().unwrap();
+    import_recorded(dir.path());
+    let file = dir.path().join("chainstate").join("data.mdb");
+    let whole = fs::read(&file).unwrap();
+    let mut parent = hex::decode(query(dir.path(), &["hash", "499"])).unwrap();
+    parent.reverse();
+    // The block's own records, and where the one above names it.
+    let places: Vec<usize> =
+        (0..whole.len() - parent.len()).filter(|at| whole[*at..].starts_with(&parent)).collect();
+    assert!(places.len() > 1);
+    let mut damaged = whole;
+    places.iter().for_each(|at| damaged[*at] ^= 1);
+    fs::write(&file, damaged).unwrap();
+    let output = run_alone(dir.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr_of(&output));
+    let kinds = kinds(dir.path());
+    assert_eq!(kinds, ["limits_applied", "error", "node_stop"]);
+    assert_eq!(state(dir.path())["status"], "error");
+}
+
 /// Requirements 002-010, M5: what is set is in force, and connections have what the files leave.
 #[test]
 fn limits_are_in_force_and_refused_connections_are_in_the_journal() {
@@ -295,6 +341,26 @@ fn too_little_of_anything_is_an_error_that_names_it() {
     }
 }
 
+/// Requirement M12: what a run would refuse a dry run refuses, and neither leaves a trace.
+#[test]
+fn a_dry_run_refuses_what_a_run_would() {
+    for (args, named) in [
+        (&["--rpcbind=0.0.0.0"][..], "--rpcallow"),
+        (&["--produce", "--network=mainnet"], "mainnet"),
+        (&["--max-memory-mb=10"], "RandomX 256 + threads"),
+    ] {
+        for dry in [&["--dry-run"][..], &[]] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut command = program();
+            command.args(["run", "--no-listen", "--no-seeds", "--datadir"]).arg(dir.path());
+            let output = command.args(args).args(dry).output().unwrap();
+            assert_eq!(output.status.code(), Some(1), "{args:?} {output:?}");
+            assert!(stderr_of(&output).contains(named), "{}", stderr_of(&output));
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        }
+    }
+}
+
 /// Requirements 002-020, M7: a gate that fails keeps the node from starting.
 #[test]
 fn the_startup_gate_decides() {
@@ -306,6 +372,29 @@ fn the_startup_gate_decides() {
     assert_eq!(kinds(dir.path()), ["limits_applied", "hook_failed", "error", "node_stop"]);
     assert_eq!(records(dir.path())[1]["error"], "not today");
     assert!(!dir.path().join("chainstate").exists(), "nothing was started");
+}
+
+/// Requirement M7: a signal while the gate runs ends the gate and then the program, in good order.
+#[test]
+fn a_signal_is_heeded_while_the_startup_gate_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("gate");
+    let gate = format!("sh -c 'echo $$ > {}; exec sleep 600'", file.display());
+    let mut command = run_alone(dir.path());
+    command.args(["--startup-gate", &gate]);
+    let mut node = RunningNode::of(command);
+    let gate = loop {
+        let pid = fs::read_to_string(&file).unwrap_or_default();
+        if pid.ends_with('\n') {
+            break Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+        }
+        std::thread::yield_now();
+    };
+    node.terminate();
+    assert_eq!(node.finish().code(), Some(0), "{}", node.lines.join("\n"));
+    assert_eq!(test_kill_process(gate), Err(rustix::io::Errno::SRCH), "the gate is gone");
+    assert_eq!(kinds(dir.path()), ["limits_applied", "hook_timeout", "node_stop"]);
+    assert_eq!(state(dir.path())["status"], "stopped");
 }
 
 /// Requirements M7, 002-022: hooks of a whole run, without starting any.

@@ -72,12 +72,21 @@ fn messages_are_submitted_carried_and_queried_by_commands() {
     // Reading goes on beside the node; writing is the node's business.
     let found: Value = serde_json::from_str(&query(dir.path(), &["message", &first])).unwrap();
     assert_eq!(found["height"], 1);
-    let refused = on_regtest(dir.path(), "submit")
-        .args(["--sender", "Alice", "--content", "x", "--rpcport", "1"])
-        .output()
-        .unwrap();
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(stderr_of(&refused).contains("HTTP"), "{}", stderr_of(&refused));
+    let file = dir.path().join("dilithion.toml");
+    for source in ["flag", "environment", "file"] {
+        let mut command = on_regtest(dir.path(), "submit");
+        command.args(["--sender", "Alice", "--content", "x"]);
+        match source {
+            "flag" => _ = command.args(["--rpcport", "1"]),
+            "environment" => _ = command.env("DILITHION_RPCPORT", "1"),
+            // What other settings the node has does not matter.
+            _ => std::fs::write(&file, "rpcport = 1\nprune = 300\n").unwrap(),
+        }
+        let refused = command.output().unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{source}");
+        assert!(stderr_of(&refused).contains("HTTP server on port 1 "), "{source}: {}", stderr_of(&refused));
+    }
+    std::fs::remove_file(file).unwrap();
     node.terminate();
     assert_eq!(node.finish().code(), Some(0));
     assert_in_order(

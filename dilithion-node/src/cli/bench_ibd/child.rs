@@ -1,7 +1,6 @@
 //! A node as a process of its own, seen from outside: its figures over HTTP, what it uses in `/proc`.
 
 use std::fs;
-use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -10,9 +9,10 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use dilithion_pow::PowMode;
+use serde_json::json;
 
-/// How long an answer over HTTP may take.
-const TIMEOUT: Duration = Duration::from_secs(10);
+use crate::cli::http_client::HttpClient;
+
 /// How often a node that starts is asked whether it is there.
 const START_INTERVAL: Duration = Duration::from_millis(50);
 /// Attempts in which it has to be there: a minute.
@@ -47,7 +47,7 @@ pub(super) struct NodeProcess {
     datadir: PathBuf,
     /// Where it listens for peers.
     pub(super) address: SocketAddr,
-    http: SocketAddr,
+    http: HttpClient,
 }
 
 impl NodeProcess {
@@ -68,6 +68,7 @@ impl NodeProcess {
             command.arg(format!("--threads={threads}"));
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+        let http = HttpClient::new(http.port());
         let mut node = Self { child, datadir: datadir.to_owned(), address, http };
         for _ in 0..START_ATTEMPTS {
             if let Some(status) = node.child.try_wait()? {
@@ -83,7 +84,7 @@ impl NodeProcess {
 
     /// Asks for its figures.
     pub(super) fn figures(&self) -> anyhow::Result<Figures> {
-        let metrics = self.http("GET /metrics", "", "")?;
+        let metrics = self.http.get("/metrics")?.success()?;
         let value = |name: &str| number_of(&metrics, name).with_context(|| format!("no {name}"));
         let blocks = |event: &str| value(&format!("dilithion_block_requests_total{{event=\"{event}\"}}"));
         Ok(Figures {
@@ -97,28 +98,9 @@ impl NodeProcess {
 
     /// Tells it to connect to a peer.
     pub(super) fn add_peer(&self, address: SocketAddr) -> anyhow::Result<()> {
-        let cookie = fs::read_to_string(self.datadir.join(".cookie"))?;
-        let token = cookie.trim().rsplit(':').next().unwrap_or_default();
-        let head = format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\n");
-        let body = format!("{{\"address\":\"{address}\"}}");
-        self.http("POST /api/v1/action/add_peer", &head, &body).map(drop)
-    }
-
-    fn http(&self, request: &str, head: &str, body: &str) -> anyhow::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&self.http, TIMEOUT)?;
-        stream.set_read_timeout(Some(TIMEOUT))?;
-        write!(
-            stream,
-            "{request} HTTP/1.1\r\nHost: {}\r\n{head}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            self.http,
-            body.len()
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        if !answer.starts_with("HTTP/1.1 200 ") {
-            bail!("{request}: {}", answer.lines().next().unwrap_or("no answer"));
-        }
-        Ok(answer)
+        let body = json!({ "address": address }).to_string();
+        let answer = self.http.post("/api/v1/action/add_peer", &self.datadir, &body)?;
+        answer.success().map(drop)
     }
 
     /// What it has used since it started.

@@ -76,9 +76,18 @@ pub(crate) async fn act(
             let AddressRequest { address } = parse_body(&body)?;
             app.node.add_peer(address);
         }
-        "pause" | "resume" | "sync_now" => {
+        "pause" => {
             let Nothing {} = parse_body(&body)?;
-            order(&app, &action)?;
+            order(&app, Order::Pause, "the sync is paused already")?;
+        }
+        "resume" => {
+            let Nothing {} = parse_body(&body)?;
+            order(&app, Order::Resume, "the sync is not paused")?;
+        }
+        "sync_now" => {
+            let Nothing {} = parse_body(&body)?;
+            possible(app.node.status().borrow().peers > 0, || "there is no peer to ask".to_owned())?;
+            order(&app, Order::SyncNow, "the sync is paused")?;
         }
         "produce_now" => {
             let Nothing {} = parse_body(&body)?;
@@ -104,31 +113,10 @@ fn ban(app: &App, request: BanRequest) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn order(app: &App, action: &str) -> Result<(), ApiError> {
-    let (state, peers) = {
-        let status = app.node.status();
-        let status = status.borrow();
-        (status.state, status.peers)
-    };
-    let paused = app.node.detail().paused;
-    possible(state != IbdState::Error, || "the node has failed; nothing but a restart helps".to_owned())?;
-    let order = match action {
-        "pause" => {
-            possible(!paused, || "the sync is paused already".to_owned())?;
-            Order::Pause
-        }
-        "resume" => {
-            possible(paused, || "the sync is not paused".to_owned())?;
-            Order::Resume
-        }
-        _ => {
-            possible(!paused, || "the sync is paused".to_owned())?;
-            possible(peers > 0, || "there is no peer to ask".to_owned())?;
-            Order::SyncNow
-        }
-    };
-    app.node.order(order);
-    Ok(())
+fn order(app: &App, order: Order, why_not: &str) -> Result<(), ApiError> {
+    let failed = app.node.status().borrow().state == IbdState::Error;
+    possible(!failed, || "the node has failed; nothing but a restart helps".to_owned())?;
+    possible(app.node.order(order), || why_not.to_owned())
 }
 
 fn possible(is: bool, why_not: impl FnOnce() -> String) -> Result<(), ApiError> {

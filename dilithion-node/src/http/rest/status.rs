@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use dilithion_wire::Height;
 use serde::Serialize;
 
 use crate::clock::Now;
 use crate::http::ApiError;
 use crate::http::app::App;
-use crate::sync::{IbdState, SyncDetail, SyncStatus};
+use crate::status_file::{RunStatus, last_passed};
+use crate::sync::{SyncDetail, SyncStatus};
 
 /// What the node does. The names are those of the status file, where it has the field.
 #[derive(Debug, Serialize)]
@@ -18,7 +18,7 @@ pub(crate) struct StatusView {
     version: &'static str,
     network: String,
     /// `running`, `paused`, `completed` or `error`.
-    status: &'static str,
+    status: RunStatus,
     state: &'static str,
     /// `full`, or `headers` if no blocks are fetched.
     mode: &'static str,
@@ -82,12 +82,11 @@ impl StatusView {
     pub(crate) fn new(app: &App, status: SyncStatus, last_block_ts: Option<u32>) -> Self {
         let (detail, now) = (app.node.detail(), app.node.now());
         let params = app.node.params();
-        let passed = |height: &Height| *height <= status.chain_height;
         let checkpoints = params.checkpoints.iter().map(|checkpoint| checkpoint.height);
         Self {
             version: env!("CARGO_PKG_VERSION"),
             network: params.name.clone(),
-            status: status_word(&status, &detail),
+            status: RunStatus::from(&status),
             state: status.state.name(),
             mode: status.mode.name(),
             round: detail.round,
@@ -96,7 +95,7 @@ impl StatusView {
             best_hash: status.chain_hash.to_string(),
             header_height: status.header_height.0,
             ready_headers: status.ready_height.0,
-            checkpoint: checkpoints.filter(passed).max().map(|height| height.0),
+            checkpoint: last_passed(checkpoints, status.chain_height),
             peers: status.peers,
             pending: status.pending,
             in_flight: status.in_flight,
@@ -114,15 +113,6 @@ impl StatusView {
             journal_head: None,
             history: history(&detail, now),
         }
-    }
-}
-
-fn status_word(status: &SyncStatus, detail: &SyncDetail) -> &'static str {
-    match status.state {
-        IbdState::Error => "error",
-        _ if detail.paused => "paused",
-        _ if status.in_sync => "completed",
-        _ => "running",
     }
 }
 

@@ -51,6 +51,12 @@ async fn a_sync_is_paused_resumed_and_begun_at_once() {
     assert_eq!(status["waiting_for"], "paused by the operator");
     assert_eq!(served.act("pause", "").await.status, 409);
     assert_eq!(served.act("resume", "").await.status, 200);
+    // Orders are judged by those before them, also if nobody has seen what came of these yet.
+    for (action, answer) in
+        [("pause", 200), ("resume", 200), ("resume", 409), ("pause", 200), ("resume", 200)]
+    {
+        assert_eq!(served.act(action, "").await.status, answer, "{action}");
+    }
     observe(&served, "/api/v1/status", |status| status["status"] == "running").await;
 
     let mut peer = RawPeer::connect(&served.node, Miner::shared()).await;
@@ -111,6 +117,8 @@ async fn what_is_done_is_in_the_journal() {
         post("/", body).await
     };
     let nobody = crate::process::free_address();
+    let long = format!(r#"{{"address":"192.0.2.9"{}}}"#, " ".repeat(100_000));
+    assert_eq!(post("/api/v1/action/ban", long).await["done"], true);
     assert!(call("getblockcount", "[]").await["error"].is_null());
     assert_eq!(post("/api/v1/action/ban", r#"{"address":"192.0.2.1"}"#.to_owned()).await["done"], true);
     for (method, params) in [
@@ -138,6 +146,8 @@ async fn what_is_done_is_in_the_journal() {
         .filter(|record| record["event_type"] == "action")
         .map(|record| record["message"].as_str().unwrap().to_owned())
         .collect();
+    let (long, said) = said.split_first().unwrap();
+    assert!(long.starts_with(r#"ban: {"address":"192.0.2.9"  "#) && long.chars().count() <= 505, "{long}");
     let expected = [
         r#"ban: {"address":"192.0.2.1"}"#.to_owned(),
         r#"setban: ["192.0.2.2","add",60]"#.to_owned(),
@@ -186,6 +196,10 @@ async fn the_program_tells_and_does_what_it_is_told() {
     };
     assert_eq!(act("pause").await, 200);
     while status().await["status"] != "paused" {}
+    let file = dir.path().join("state.json");
+    let in_file =
+        || serde_json::from_slice::<Value>(&std::fs::read(&file).unwrap_or_default()).unwrap_or_default();
+    while in_file()["status"] != "paused" {}
     assert_eq!(act("pause").await, 409);
     assert_eq!(act("stop").await, 200);
     let lines = program.ended();

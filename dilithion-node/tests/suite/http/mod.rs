@@ -5,6 +5,7 @@ mod actions;
 mod browser;
 mod chromium;
 pub mod client;
+mod documents;
 mod hostile;
 mod live;
 mod openapi;
