@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn keeps_its_load_between_a_half_and_three_quarters() {
-        const SLOTS: u32 = if cfg!(miri) { 1000 } else { 20_000 };
+        const SLOTS: usize = if cfg!(miri) { 1000 } else { 20_000 };
         let (mut index, mut model) = (IdIndex::default(), BTreeMap::new());
         for slot in 0..SLOTS {
             add(&mut index, &model, slot);
