@@ -235,6 +235,7 @@ mod tests {
         assert_eq!((window.in_flight_of(7), window.pending_len(), window.received_len()), (0, 0, 3));
         window.reset(5);
         assert!(!window.add_received(4, 9));
+        assert!(window.add_received(5, 9));
     }
 
     #[test]

@@ -1,15 +1,14 @@
 //! Hashing on its own thread pool, the most urgent first.
 
 mod batch;
+mod handoff;
 mod queue;
 mod stats;
 mod worker;
 
 use std::any::Any;
 use std::fmt;
-use std::mem;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -25,6 +24,7 @@ pub use self::queue::{JobQueue, Priority, Queued};
 pub use self::stats::PowStats;
 
 use self::batch::{Abandoned, Outcome};
+use self::handoff::Handoff;
 use crate::thread::{available_threads, set_niceness};
 use crate::{HEADER_BYTES, Hasher, PowError, PowHash};
 
@@ -106,9 +106,13 @@ impl<T: Send + 'static> PowPool<T> {
             worker::prepare(&*hasher).map(|()| niceness)
         });
         let niceness = prepared.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().next().flatten();
-        let state =
-            Mutex::new(State { queue: JobQueue::new(), busy: 0, hashed: 0, panics: 0, last_panic: None });
-        let shared = Arc::new(Shared { hasher, sink: Box::new(sink), niceness, state });
+        let shared = Arc::new(Shared {
+            hasher,
+            sink: Box::new(sink),
+            niceness,
+            tasks: Handoff::new(workers.current_num_threads()),
+            done: Mutex::default(),
+        });
         Ok(Self { shared, workers, _threads: threads })
     }
 
@@ -121,7 +125,7 @@ impl<T: Send + 'static> PowPool<T> {
     /// Forgets the jobs of one source that wait, in all priorities, and gives back their tags: they are not answered. A job
     /// at work still is.
     pub fn cancel(&self, source: u64) -> Vec<T> {
-        let dropped = self.shared.state().queue.remove(Some(source));
+        let dropped = self.shared.tasks.take_back(Some(source));
         let tag = |task: Task<T>| match task.answer {
             Answer::Sink(tag) => Some(tag),
             // Its channel closes: whoever waits for the batch is told so.
@@ -188,15 +192,16 @@ impl<T: Send + 'static> PowPool<T> {
     #[must_use]
     pub fn stats(&self) -> PowStats {
         let hasher = self.shared.hasher.stats();
-        let state = self.shared.state();
+        let (busy, queued) = self.shared.tasks.load();
+        let done = self.shared.done();
         PowStats {
             threads: self.workers.current_num_threads(),
             niceness: self.shared.niceness,
-            busy: state.busy,
-            queued: state.queue.queued(),
-            hashed: state.hashed,
-            panics: state.panics,
-            last_panic: state.last_panic.clone(),
+            busy,
+            queued,
+            hashed: done.hashed,
+            panics: done.panics,
+            last_panic: done.last_panic.clone(),
             hasher,
         }
     }
@@ -224,15 +229,7 @@ impl<T: Send + 'static> PowPool<T> {
     }
 
     fn enqueue(&self, source: Source, priority: Priority, tasks: Vec<Task<T>>) {
-        let woken = {
-            let mut state = self.shared.state();
-            let idle = self.workers.current_num_threads() - state.busy;
-            let woken = idle.min(tasks.len());
-            state.busy += woken;
-            state.queue.extend(source, priority, tasks);
-            woken
-        };
-        for _ in 0..woken {
+        for _ in 0..self.shared.tasks.put(source, priority, tasks) {
             let shared = Arc::clone(&self.shared);
             self.workers.spawn(move || shared.work());
         }
@@ -241,8 +238,7 @@ impl<T: Send + 'static> PowPool<T> {
 
 impl<T: Send + 'static> Drop for PowPool<T> {
     fn drop(&mut self) {
-        let forgotten = mem::take(&mut self.shared.state().queue);
-        drop(forgotten);
+        drop(self.shared.tasks.take_back_all());
     }
 }
 
@@ -296,57 +292,41 @@ struct Shared<T> {
     hasher: Arc<dyn Hasher>,
     sink: Box<dyn Fn(HashResult<T>) + Send + Sync>,
     niceness: Option<i32>,
-    state: Mutex<State<T>>,
+    tasks: Handoff<Source, Task<T>>,
+    done: Mutex<Done>,
 }
 
-struct State<T> {
-    queue: JobQueue<Source, Task<T>>,
-    /// Threads at [`Shared::work`], or about to be: each goes on until nothing waits.
-    busy: usize,
+/// What the threads have done so far.
+#[derive(Default)]
+struct Done {
     hashed: u64,
     panics: u64,
     last_panic: Option<String>,
 }
 
 impl<T> Shared<T> {
-    /// The lock is held for moments only, and never while a hasher, a sink or the drop of a tag runs.
-    fn state(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The lock is held for moments only, and never while a hasher or a sink runs.
+    fn done(&self) -> MutexGuard<'_, Done> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a thread does from being woken until nothing waits.
+    /// What a thread does from being woken until nothing waits. A sink may panic, and so may the drop of a tag.
     fn work(&self) {
-        while let Some((task, waiting)) = self.next() {
-            if task.answer.is_abandoned() {
-                continue;
-            }
-            // A sink may panic, and so may the drop of a tag.
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run(task, waiting))) {
-                self.count_panic(&*panic);
-            }
-        }
+        self.tasks.work(|task, waiting| self.run(task, waiting), |panic| drop(self.count_panic(panic)));
     }
 
     fn count_panic(&self, panic: &(dyn Any + Send)) -> HashPanic {
         let message = worker::text(panic);
-        let mut state = self.state();
-        state.panics += 1;
-        state.last_panic = Some(message.clone());
+        let mut done = self.done();
+        done.panics += 1;
+        done.last_panic = Some(message.clone());
         HashPanic { message }
     }
 
-    /// The task that is due, and how many waited with it. Without one the calling thread counts as idle.
-    fn next(&self) -> Option<(Task<T>, usize)> {
-        let mut state = self.state();
-        let waiting = state.queue.queued().total();
-        let task = state.queue.pop();
-        if task.is_none() {
-            state.busy -= 1;
-        }
-        task.map(|task| (task, waiting))
-    }
-
     fn run(&self, task: Task<T>, waiting: usize) {
+        if task.answer.is_abandoned() {
+            return;
+        }
         self.hasher.on_backlog(waiting);
         let hash = self.hash(&task.header);
         match task.answer {
@@ -358,7 +338,7 @@ impl<T> Shared<T> {
     /// Hashes with the worker of the calling thread.
     fn hash(&self, header: &[u8; HEADER_BYTES]) -> Result<PowHash, HashPanic> {
         let hash = worker::hash(&*self.hasher, header).map_err(|panic| self.count_panic(&*panic))?;
-        self.state().hashed += 1;
+        self.done().hashed += 1;
         Ok(hash)
     }
 }

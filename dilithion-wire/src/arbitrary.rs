@@ -390,6 +390,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "many random values, and nothing of them is decoded")]
     fn all_kinds_of_messages_come_up() {
         let mut g = Gen::new(10);
         let mut commands: Vec<Command> = (0..1000).map(|_| Message::arbitrary(&mut g).command()).collect();
@@ -400,6 +401,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "many random values, and nothing of them is decoded")]
     fn shrinking_ends_with_little() {
         let mut g = Gen::new(10);
         for _ in 0..50 {
