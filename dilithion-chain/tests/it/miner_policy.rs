@@ -97,7 +97,8 @@ fn a_branch_is_judged_alike_when_blocks_are_disconnected_first() {
     assert_eq!(refusal(&mut reference.chain, &blocks[1..]), None);
 
     // The branch has more work now: what comes on top is judged like any block.
-    let next = plan(&reference.params, blocks[1].hash, blocks.len() as u32 + fork.0);
+    let tip = reference.chain.tip();
+    let next = plan(&reference.params, tip.hash, tip.height.0);
     let forged = next.signed_at(&keys()[0], &REFERENCE, next.time - 200).unwrap();
     let base = CompactTarget(forged.header.bits).target();
     let forged = solved(forged, base.hardened(8_000_000), Target::ZERO);

@@ -147,8 +147,9 @@ fn defaults(
     let given = |id: &str| {
         matches!(matches.value_source(id), Some(ValueSource::CommandLine | ValueSource::EnvVariable))
     };
-    // A switch that is off excludes nothing.
-    let is_set = |key: &str| table.get(key).is_some_and(|value| *value != Value::Boolean(false));
+    // A switch that is off excludes nothing. Keys are written like the flags, ids with underscores.
+    let is_set =
+        |id: &str| table.get(&id.replace('_', "-")).is_some_and(|value| *value != Value::Boolean(false));
     let mut defaults = BTreeMap::new();
     for (key, value) in table {
         let Some(arg) = args.get(key.as_str()) else {

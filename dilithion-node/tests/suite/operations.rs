@@ -498,6 +498,7 @@ fn settings_that_make_no_sense_are_errors() {
         ("port = [1, 2]", "\"port\" has one value"),
         ("port = { a = 1 }", "\"port\" cannot be a table"),
         ("testnet = true\nchain = \"x\"", "only one of"),
+        ("no-rpc = true\nrpcport = 1", "only one of"),
         ("port = ", "dilithion.toml"),
     ] {
         let output = Settings::new(file).show(&[], &[]);
