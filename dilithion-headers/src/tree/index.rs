@@ -125,7 +125,7 @@ fn tag(hash: u64) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use quickcheck::quickcheck;
 
@@ -185,6 +185,20 @@ mod tests {
             index.remove(node(slot), &id(slot), |other| id(other.slot()));
         }
         assert!((0..SLOTS).all(|slot| get(&index, slot).is_some() == (slot % 3 == 0)));
+    }
+
+    /// A search that begins at the same place for all ids answers right, after looking at every node.
+    #[test]
+    fn searches_begin_all_over_the_table() {
+        const IDS: usize = 200;
+        let mut index = IdIndex::default();
+        index.grow(std::iter::empty());
+        while 3 * index.tags.len() < 4 * IDS {
+            index.grow(std::iter::empty());
+        }
+        let homes: BTreeSet<_> = (0..IDS).map(|slot| index.home(index.hasher.hash_one(id(slot)))).collect();
+        // About 140 are to be expected, give or take 6.
+        assert!(homes.len() > IDS / 2 && homes.last().is_some_and(|home| *home < index.tags.len()));
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod tests {
     use crate::transaction::TxOut;
 
     #[test]
+    #[cfg_attr(miri, ignore = "ten thousand outputs take minutes")]
     fn a_transaction_on_its_own_is_bounded_more_tightly() {
         let outputs = |count| {
             let output = TxOut { value: Amount::COIN, script_pubkey: Bytes::new() };
