@@ -331,6 +331,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "as many transactions as there may be take minutes")]
     fn a_compact_block_has_transactions_but_not_too_many() {
         let compact = |short_ids: usize| {
             let short_id = |n: usize| ShortId(n.to_le_bytes()[..6].try_into().unwrap());
