@@ -312,8 +312,11 @@ fn paging_misses_nothing_while_files_are_rotated() {
             assert!(line.contains(&format!("\"message {number}\"")), "{number}: {line}");
         }
         next = page.first + page.lines.len() as u64;
-        append(&journal, written..written + 10);
-        written += 10;
+        // It grows for as long as old files are read, and longer.
+        if written < 4000 {
+            append(&journal, written..written + 10);
+            written += 10;
+        }
     }
     assert_eq!(journal.after(next + 100, 5).unwrap(), Page { first: next, lines: Vec::new() });
 }

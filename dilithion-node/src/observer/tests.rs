@@ -240,7 +240,7 @@ fn files_that_cannot_be_written_are_alerts() {
 /// Requirements M13, M7: whoever tells something waits neither for a disk nor for a program.
 #[test]
 fn telling_waits_for_no_disk_and_no_program() {
-    let hooks = Hooks { state: command("sleep 60"), ..Hooks::default() };
+    let hooks = Hooks { state: command("sleep 2"), ..Hooks::default() };
     let fixture = Fixture::new(hooks);
     let before = durable::waits_of_this_thread();
     for _ in 0..100 {
