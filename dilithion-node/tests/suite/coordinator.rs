@@ -77,6 +77,7 @@ fn a_paused_sync_asks_for_nothing_and_goes_on_later() {
     assert_eq!(net.coordinator.state(), Complete);
     for (order, shown) in [(Order::Pause, RunStatus::Paused), (Order::Resume, RunStatus::Completed)] {
         net.order(order);
+        net.run_for(Duration::from_secs(1));
         assert_eq!(RunStatus::from(&net.coordinator.status(net.now())), shown);
     }
 }
