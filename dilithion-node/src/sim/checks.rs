@@ -5,6 +5,7 @@ use dilithion_blockwindow::BlockState;
 use dilithion_wire::{BlockHash, BlockHeader, Height, Inventory, Message, PeerId};
 
 use super::ActorId;
+use super::blocks::BlockIndex;
 use super::link::{Packet, other};
 use super::node::Running;
 use super::world::{World, slot};
@@ -73,6 +74,20 @@ impl World {
             if node.downloads.asked_of.insert(index, peer) == Some(peer) && others {
                 let what = format!("block {height} of {peer}");
                 self.violate(id, "a block that a peer failed is asked of another", what);
+            }
+        }
+    }
+
+    /// Somebody's headers proved false: what was asked for of the blocks below them was asked for in vain, and nobody failed.
+    pub(super) fn void_requests(&mut self, id: ActorId) {
+        let Some(node) = self.node(id) else { return };
+        let Some(running) = &node.running else { return };
+        let headers = running.coordinator.headers();
+        let has_fallen = |index: &&BlockIndex| headers.height_of(&self.blocks.get(**index).hash).is_none();
+        let fallen: Vec<BlockIndex> = node.downloads.asked_of.keys().filter(has_fallen).copied().collect();
+        if let Some(node) = self.node_mut(id) {
+            for index in fallen {
+                node.downloads.asked_of.remove(&index);
             }
         }
     }

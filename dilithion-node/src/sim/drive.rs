@@ -112,6 +112,7 @@ impl World {
 
     fn punish(&mut self, id: ActorId, peer: PeerId, misbehaviour: Misbehaviour) {
         self.note(id, Note::Punished { peer, misbehaviour });
+        self.void_requests(id);
         let connection = &mut self.connections[slot(peer)];
         let end = usize::from(connection.actors[0] != id);
         let remote = connection.actors[other(end)];

@@ -38,9 +38,12 @@ impl Coordinator {
         let Some(sync_peer) = self.peers.get_mut(&peer) else { return };
         let before = std::mem::replace(&mut sync_peer.headers, HeadersExchange::Quiet);
         if headers.is_empty() {
-            if sync_peer.known.is_none() {
-                // It has our best header, or its own tip lies below on the same chain.
-                let height = sync_peer.claimed_height.min(self.headers.best_height());
+            // It has our best header, or its own tip lies below on the same chain. What it has shown may be less, a block of
+            // the middle; but if that is on another chain, so is the rest.
+            let height = sync_peer.claimed_height.min(self.headers.best_height());
+            let is_ours =
+                |(known, hash)| known < height && self.headers.claimed_hash_at_height(known) == Some(hash);
+            if sync_peer.known.is_none_or(is_ours) {
                 sync_peer.known = self.headers.claimed_hash_at_height(height).map(|hash| (height, hash));
             }
             sync_peer.exhausted = true;
@@ -215,9 +218,13 @@ impl Coordinator {
     pub(super) fn ask_everybody_again(&mut self) {
         for peer in self.peers.values_mut() {
             peer.exhausted = false;
-            // What is under way answers for the chain that fell.
-            peer.hinted |= matches!(peer.headers, HeadersExchange::Asked(_));
-            peer.known = peer.known.filter(|(_, hash)| self.headers.height_of(hash).is_some());
+            // What is under way answers for the chain that fell. Whose best block fell with it, under another's false header,
+            // may have nothing that others do not show first: it is asked all the same, or nothing is ever asked of it.
+            let fallen = peer.known.is_some_and(|(_, hash)| self.headers.height_of(&hash).is_none());
+            peer.hinted |= fallen || matches!(peer.headers, HeadersExchange::Asked(_));
+            if fallen {
+                peer.known = None;
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Bugs of the C++ node around peers that come and go, by number (spec: lessons §4).
 
-use crate::sim::{HeaderManners, Manners, Recipe, SECOND, Scenario, Step};
+use crate::sim::{BlockManners, HeaderManners, Manners, Recipe, SECOND, Scenario, Step};
 
 const HONEST: Manners = Manners::HONEST;
 
@@ -56,6 +56,22 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         plan.connect_at(at, fresh, stays);
         plan.within(90 * SECOND);
     }),
+    Scenario::new(
+        "forgotten_with_a_false_branch",
+        "who had shown headers under a false one was never asked again",
+        |plan| {
+            let chain = plan.chain(200);
+            let longer = plan.extend(&chain, 50);
+            let (fresh, honest) = (plan.node(), plan.node_with(&chain));
+            let withholder = Manners { blocks: BlockManners::StallAfter(10), ..HONEST };
+            let liar = Manners { headers: HeaderManners::FalseClaim(150), ..HONEST };
+            for attacker in [plan.peer_with(&chain, withholder), plan.peer_with(&longer, liar)] {
+                plan.connect(fresh, attacker);
+            }
+            plan.connect(fresh, honest);
+            plan.within(200 * SECOND);
+        },
+    ),
     Scenario::new("all_peers_lost", "all peers go in the middle; others come later", |plan| {
         let chain = plan.chain(300);
         let (one, two, three, fresh) = (plan.peer(&chain), plan.peer(&chain), plan.peer(&chain), plan.node());
