@@ -43,25 +43,14 @@ impl Chainstate {
             if height < start.height {
                 check_reachable(&tables, txn, height)?;
             }
-            let mut tip = start;
-            let mut batch = Batch::default();
-            let mut identities = IdentityBatch::default();
-            let mut disconnected = Vec::new();
-            let mut returned = Returned::new(self.max_pending_bytes);
-            while tip.height > height {
-                disconnected.push((tip.height, tip.hash));
-                let (below, block) = disconnect_one(&tables, txn, &mut batch, tip)?;
-                self.disconnect_miner(txn, &mut identities, tip.height)?;
-                returned.add(block);
-                tip = below;
-            }
+            let Removed { tip, blocks, batch, identities, returned } = self.take_off(txn, height)?;
             batch.flush(tables.utxo, txn)?;
             identities.flush(&tables, txn)?;
             metadata::put_tip(tables.metadata, txn, &tip)?;
             if tip != start {
                 self.pool(tip.height).rebuild(txn, returned)?;
             }
-            Ok((tip, disconnected))
+            Ok((tip, blocks))
         })?;
         // What was left before may be the better of the two.
         if tip != start && self.left.is_none_or(|left| left.work < start.work) {
@@ -71,8 +60,28 @@ impl Chainstate {
         Ok(disconnected)
     }
 
+    /// Takes the blocks above a height off the tip, highest first; what they leave behind is not written yet.
+    pub(crate) fn take_off(&self, txn: &mut RwTxn, height: Height) -> Result<Removed, StoreError> {
+        let mut removed = Removed {
+            tip: self.tip,
+            blocks: Vec::new(),
+            batch: Batch::default(),
+            identities: IdentityBatch::default(),
+            returned: Returned::new(self.max_pending_bytes),
+        };
+        while removed.tip.height > height {
+            let tip = removed.tip;
+            removed.blocks.push((tip.height, tip.hash));
+            let (below, block) = disconnect_one(&self.store.tables, txn, &mut removed.batch, tip)?;
+            self.disconnect_miner(txn, &mut removed.identities, tip.height)?;
+            removed.returned.add(block);
+            removed.tip = below;
+        }
+        Ok(removed)
+    }
+
     /// Takes the block at a height back from what is known about its miner, where miners have identities.
-    pub(crate) fn disconnect_miner(
+    fn disconnect_miner(
         &self,
         txn: &RoTxn,
         identities: &mut IdentityBatch,
@@ -83,6 +92,18 @@ impl Chainstate {
             None => Ok(()),
         }
     }
+}
+
+/// Blocks that were taken off the chain, and what that changes.
+pub(crate) struct Removed {
+    /// What is the tip without them.
+    pub(crate) tip: Tip,
+    /// The blocks, highest first.
+    pub(crate) blocks: Vec<(Height, BlockHash)>,
+    pub(crate) batch: Batch,
+    pub(crate) identities: IdentityBatch,
+    /// Their transactions.
+    pub(crate) returned: Returned,
 }
 
 /// Checks that all blocks above `height` have their bodies and undo records still.

@@ -3,13 +3,10 @@
 use dilithion_pow::{CompactTarget, Work};
 use dilithion_wire::{ChainParams, Height};
 
-use crate::batch::Batch;
 use crate::chainstate::Chainstate;
 use crate::connect::{Connected, Rejected};
-use crate::disconnect::{active_block, check_reachable, disconnect_one};
+use crate::disconnect::{Removed, active_block, check_reachable};
 use crate::error::StoreError;
-use crate::identities::IdentityBatch;
-use crate::pending::Returned;
 use crate::prune;
 use crate::store::metadata::Tip;
 use crate::validate::{Candidate, MinerRules};
@@ -96,18 +93,8 @@ impl Chainstate {
         }
         let changed = self.store.try_write(|txn| {
             check_reachable(&tables, txn, fork)?;
-            let mut batch = Batch::default();
-            let mut identities = IdentityBatch::default();
-            let mut disconnected = Vec::new();
-            let mut returned = Returned::new(self.max_pending_bytes);
-            let mut tip = start;
-            while tip.height > fork {
-                disconnected.push(Connected { height: tip.height, hash: tip.hash });
-                let (below, block) = disconnect_one(&tables, txn, &mut batch, tip)?;
-                self.disconnect_miner(txn, &mut identities, tip.height)?;
-                returned.add(block);
-                tip = below;
-            }
+            let Removed { tip, blocks, batch, identities, returned } = self.take_off(txn, fork)?;
+            let disconnected = blocks.into_iter().map(|(height, hash)| Connected { height, hash }).collect();
             let rules = MinerRules::in_reorg(self.policy);
             let mut connection = self.connection(txn, tip, batch, identities, rules)?;
             let outcome = connection.connect_all(txn, branch)?;
