@@ -24,7 +24,7 @@ pub use self::messages::SubmitError;
 pub use self::parts::{load_headers, open_chainstate, randomx};
 use self::start::Prepared;
 use crate::event::{Events, NodeEvent};
-use crate::http::{HttpServer, Services};
+use crate::http::{HttpListener, HttpServer, Services};
 use crate::net::{ConnectionManager, PeerSnapshot};
 use crate::producer::{Producer, Refusal};
 use crate::stage::{Engine, StatusReceiver, TipReceiver};
@@ -64,10 +64,11 @@ impl Node {
             Ok(prepared) => prepared?,
             Err(error) => return Err(NodeError::Thread(std::io::Error::other(error))),
         };
-        let http = config.http.take();
+        // What may be taken is asked for before anything runs.
+        let http = config.http.take().map(HttpListener::bind).transpose()?;
         let mut node = prepared.start(config).await?;
         if let Some(http) = http {
-            match HttpServer::start(http, Services::new(node.handle())) {
+            match http.serve(Services::new(node.handle())) {
                 Ok(server) => node.http = Some(server),
                 Err(error) => {
                     node.stop().await;
