@@ -1,6 +1,7 @@
 //! Who gets the coins of a block.
 
 use bytes::Bytes;
+use dilithion_chain::validate::script::pay_to_key_hash;
 use dilithion_wire::sha3_256d;
 use thiserror::Error;
 
@@ -53,7 +54,7 @@ impl Payee {
     /// Who has the key of a hash.
     #[must_use]
     pub fn key_hash(hash: &[u8; KEY_HASH_BYTES]) -> Self {
-        Self([&[0x76, 0xa9, 0x14][..], hash, &[0x88, 0xac]].concat().into())
+        Self(pay_to_key_hash(hash))
     }
 
     /// Whoever fulfils this script.
