@@ -48,14 +48,8 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::{Cli, Command, RunArgs};
-
-    fn run_args(line: &str) -> RunArgs {
-        match Cli::try_parse_from(line.split(' ')).unwrap().command {
-            Some(Command::Run(args)) => *args,
-            other => panic!("not run: {other:?}"),
-        }
-    }
+    use crate::cli::Cli;
+    use crate::cli::run_args::tests::run_args;
 
     #[test]
     fn the_http_server_listens_on_the_networks_port_unless_told_otherwise() {

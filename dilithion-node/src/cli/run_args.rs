@@ -129,13 +129,14 @@ fn policies() -> impl TypedValueParser<Value = Policy> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use clap::Parser;
 
     use super::*;
     use crate::cli::{Cli, Command};
 
-    fn run_args(line: &str) -> RunArgs {
+    /// The options of a command line.
+    pub(in crate::cli) fn run_args(line: &str) -> RunArgs {
         match Cli::try_parse_from(line.split(' ')).unwrap().command {
             Some(Command::Run(args)) => *args,
             other => panic!("not run: {other:?}"),
