@@ -212,7 +212,7 @@ impl World {
         let jobs = self
             .node(id)
             .and_then(|node| node.running.as_ref())
-            .map(|running| running.coordinator.headers().outstanding_jobs())
+            .map(|running| running.coordinator.outstanding_hashes())
             .unwrap_or_default();
         self.hash(id, &jobs);
         self.queue.at(now, Happening::Tick(id, now));

@@ -109,7 +109,7 @@ impl Worker {
 
     fn drive(&mut self, inputs: &EngineInputs) {
         // Headers that were restored without proof.
-        self.hash(self.parts.coordinator.headers().outstanding_jobs());
+        self.hash(self.parts.coordinator.outstanding_hashes());
         let mut next_tick = Duration::ZERO;
         loop {
             let now = self.parts.clock.now().mono;

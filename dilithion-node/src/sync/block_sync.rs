@@ -250,6 +250,7 @@ impl Coordinator {
             self.tip = (*height, *hash);
         }
         self.scheduled_to = self.scheduled_to.max(self.tip.0);
+        self.keep_background_held(now);
         self.announce(now, out);
     }
 

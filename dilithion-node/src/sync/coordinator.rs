@@ -7,6 +7,7 @@ use dilithion_blockwindow::{BlockWindow, WindowConfig};
 use dilithion_headers::HeadersManager;
 use dilithion_wire::{BlockHash, Height, PeerId};
 
+use super::background::BackgroundProofs;
 use super::bodies::Bodies;
 use super::detail::History;
 use super::failure::SyncFailure;
@@ -59,6 +60,7 @@ pub struct Coordinator {
     /// A block that may have failed because of an ancestor that only a checkpoint vouches for: not tried again before
     /// all below it is proved.
     pub(super) held_back: Option<Height>,
+    pub(super) background: BackgroundProofs,
     /// Headers that proved false, until it is certain that no block of theirs is connected.
     pub(super) condemned: Vec<(Height, BlockHash)>,
     /// Raised whenever the blocks in validation became void.
@@ -110,6 +112,7 @@ impl Coordinator {
             bodies,
             pushed: Pushed::default(),
             held_back: None,
+            background: BackgroundProofs::Held(Duration::ZERO),
             condemned: Vec::new(),
             generation: 0,
             tip,
@@ -166,7 +169,7 @@ impl Coordinator {
             Event::Ordered(order) => self.on_order(order),
             Event::Tick => self.on_tick(now, &mut out),
         }
-        self.progress.sample(now.mono, self.tip.0, self.headers.ready_height());
+        self.progress.sample(now.mono, self.tip.0, self.proofs_wanted_above());
         if !(ticks && self.has(Mutation::CountBeforeTimeouts)) {
             self.advance(now, &mut out);
         }
@@ -335,6 +338,7 @@ impl Coordinator {
         }
         self.check_block_timeouts(now.mono, out);
         self.announce(now.mono, out);
+        self.release_background(now.mono, out);
     }
 
     fn on_peer_disconnected(&mut self, peer: PeerId) {

@@ -55,7 +55,7 @@ impl Coordinator {
                 sync_peer.header_stalls = 0;
                 if !queued.jobs.is_empty() {
                     sync_peer.headers = HeadersExchange::Proving;
-                    out.push(Action::Hash(queued.jobs));
+                    self.hash(queued.jobs, out);
                 }
                 self.apply_effects(queued.effects, now, out);
             }
@@ -86,7 +86,7 @@ impl Coordinator {
             out.push(Action::Misbehaved { peer, misbehaviour });
         }
         if let Some(job) = error.into_job() {
-            out.push(Action::Hash(vec![job]));
+            self.hash(vec![job], out);
         }
     }
 
@@ -101,9 +101,7 @@ impl Coordinator {
             let mut wanted = self.headers.outstanding_jobs();
             // What decides about a batch may be shared: others wait for hashes that were asked for in this name.
             wanted.retain(|job| job.peer == claim.peer || job.priority == JobPriority::Tip);
-            if !wanted.is_empty() {
-                out.push(Action::Hash(wanted));
-            }
+            self.hash(wanted, out);
             out.push(Action::Misbehaved { peer: claim.peer, misbehaviour: claim.misbehaviour });
             self.condemned.push((claim.height, claim.hash));
             self.ask_everybody_again();
@@ -114,9 +112,7 @@ impl Coordinator {
             }
             self.on_bad_headers(dropped.peer, dropped.error, now.mono, out);
         }
-        if !effects.jobs.is_empty() {
-            out.push(Action::Hash(effects.jobs));
-        }
+        self.hash(effects.jobs, out);
         if let Some(change) = effects.best_changed {
             self.on_best_chain_changed(change.fork);
         }

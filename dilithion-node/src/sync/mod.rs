@@ -4,6 +4,7 @@
 //! block window and what is known about peers; whoever drives it owns sockets, hash threads and the store.
 
 mod announce;
+mod background;
 mod block_sync;
 mod bodies;
 mod coordinator;

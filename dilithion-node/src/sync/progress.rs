@@ -28,7 +28,7 @@ struct Sample {
 pub struct Rates {
     /// Blocks connected a second.
     pub blocks: f64,
-    /// Headers proved a second.
+    /// Headers proved a second; where a checkpoint vouches, as many as it vouches for.
     pub headers: f64,
 }
 

@@ -53,7 +53,8 @@ impl Coordinator {
     pub fn status(&self, now: Duration) -> SyncStatus {
         let (chain_height, chain_hash) = self.tip;
         let (header_height, ready_height) = (self.headers.best_height(), self.headers.ready_height());
-        let rates = self.progress.rates(now, chain_height, ready_height);
+        let proofs = self.proofs_wanted_above();
+        let rates = self.progress.rates(now, chain_height, proofs);
         let left = |height: Height| header_height.0.saturating_sub(height.0);
         SyncStatus {
             state: self.state,
@@ -73,11 +74,9 @@ impl Coordinator {
             rates,
             eta: match self.state {
                 _ if self.is_in_sync() => Some(Duration::ZERO),
-                IbdState::HeadersSync if self.mode == SyncMode::Headers => {
-                    rates.time_for(0, left(ready_height))
-                }
+                IbdState::HeadersSync if self.mode == SyncMode::Headers => rates.time_for(0, left(proofs)),
                 IbdState::BlocksDownload | IbdState::BlocksValidate => {
-                    rates.time_for(left(chain_height), left(ready_height))
+                    rates.time_for(left(chain_height), left(proofs))
                 }
                 IbdState::Idle
                 | IbdState::Connecting

@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "the modules of a test program are reached from nowhere else")]
 
 mod addresses;
+mod background;
 mod bans;
 mod chain;
 mod chaos;

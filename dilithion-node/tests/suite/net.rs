@@ -92,6 +92,8 @@ pub struct Net {
     events: VecDeque<Event>,
     /// Hashes of background priority: answered when no block is on its way.
     background: VecDeque<Event>,
+    /// The states in which such were asked for.
+    pub proved_in_background: Vec<IbdState>,
     peers: BTreeMap<PeerId, Behaviour>,
     now: Duration,
     busy_until: Duration,
@@ -194,6 +196,7 @@ impl Net {
             genesis: chain.headers[0],
             events: VecDeque::new(),
             background: VecDeque::new(),
+            proved_in_background: Vec::new(),
             peers: BTreeMap::new(),
             now: Duration::ZERO,
             busy_until: Duration::ZERO,
@@ -250,7 +253,8 @@ impl Net {
         let mut headers = HeadersManager::new(self.headers_config.clone(), genesis.1, genesis.0);
         for hash in &self.connected[1..] {
             let header = self.coordinator.headers().header(hash).expect("a connected block has a header");
-            headers.restore(StoredHeader { header, hash: *hash, verified: true }).unwrap();
+            let verified = self.coordinator.headers().is_verified(hash);
+            headers.restore(StoredHeader { header, hash: *hash, verified }).unwrap();
         }
         if self.config.mode == SyncMode::Headers {
             let stored = (1..).map_while(|height| self.coordinator.headers().hash_at_height(Height(height)));
@@ -263,6 +267,7 @@ impl Net {
             let _nothing_runs_yet = headers.revoke(hash);
         }
         self.coordinator = Coordinator::new(self.config.clone(), headers, self.tip_block());
+        self.perform(Action::Hash(self.coordinator.outstanding_hashes()));
         self.states.push(IbdState::Idle);
         self.void_generation = None;
     }
@@ -334,6 +339,9 @@ impl Net {
             Action::Announce { peer, headers, .. } => self.answer(peer, Message::Headers(headers)),
             Action::Hash(jobs) => {
                 for job in jobs {
+                    if job.priority == JobPriority::Background {
+                        self.proved_in_background.push(self.coordinator.state());
+                    }
                     let answer = Event::HashComputed { token: job.token, hash: mock_hash(&job.header) };
                     let background = match self.slow_hashes {
                         Some(_) => job.priority != JobPriority::Tip,
