@@ -23,11 +23,14 @@ use crate::clock::{Clock, SystemClock};
 use crate::node::NodeConfig;
 use crate::probe::{Latency, measure_ping};
 
-/// How often the syncing node is asked how far it is. At 2000 blocks a second, ten blocks.
-const LOOK_INTERVAL: Duration = Duration::from_millis(5);
+/// The syncing node is asked how far it is whenever this part of the time so far has passed again: the error of the time that
+/// is measured, while the questions themselves take next to nothing.
+const LOOK_FRACTION: u32 = 200;
+/// But not sooner than this.
+const MIN_LOOK_INTERVAL: Duration = Duration::from_millis(5);
 /// How often a third connection pings the syncing node.
 const PING_INTERVAL: Duration = Duration::from_millis(10);
-/// How long the hash rate is measured before each sync: the limit that the sync is held against.
+/// How long the hash rate is measured before and after each sync: the mean is the limit that the sync is held against.
 const RATE_TIME: Duration = Duration::from_secs(5);
 /// A sync that takes longer than this has stopped.
 const SYNC_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -79,7 +82,7 @@ pub struct IbdArgs {
     /// Syncs in each mode, of which the medians are shown
     #[arg(long, value_name = "N", default_value = "5")]
     pub runs: NonZeroUsize,
-    /// Nodes to sync from. The network allows each to be asked for 320 blocks a second
+    /// Nodes to sync from: the network allows each to be asked for 320 blocks a second
     #[arg(long, value_name = "N", default_value = "1")]
     pub sources: NonZeroUsize,
     /// Hash threads of the syncing node [default: one per core]
@@ -95,7 +98,7 @@ pub struct IbdArgs {
 
 pub(super) fn bench_ibd(args: &IbdArgs) -> anyhow::Result<()> {
     let bench = Bench::prepare(args)?;
-    let mut report = Report::new(&bench.tip);
+    let mut report = Report::new(&bench.tip, bench.sources.len());
     for mode in &args.mode {
         for run in 1..=args.runs.get() {
             let figures = bench.sync(*mode).with_context(|| format!("{} mode, run {run}", mode.name()))?;
@@ -166,10 +169,7 @@ impl Bench {
     fn sync(&self, mode: IbdMode) -> anyhow::Result<Run> {
         let chain = chain_file(self.folder.path(), mode == IbdMode::Checkpointed);
         let datadir = self.folder.path().join("syncing");
-        let hash_rate = match mode {
-            IbdMode::Checkpointed => None,
-            IbdMode::Light | IbdMode::Fast => Some(self.hash_rate(mode)?),
-        };
+        let rate_before = self.hash_rate(mode)?;
         let node = NodeProcess::start(&chain, &datadir, mode.pow(), self.threads)?;
         while mode == IbdMode::Fast && !node.figures()?.fast {
             std::thread::sleep(PING_INTERVAL);
@@ -187,24 +187,29 @@ impl Bench {
         node.stop()?;
         fs::remove_dir_all(&datadir)?;
         let hashes = after.hashes - before.0.hashes;
+        let rate_after = self.hash_rate(mode)?;
         Ok(Run {
             wall,
             cpu: usage.cpu.saturating_sub(before.1.cpu),
             peak_rss: usage.peak_rss,
             blocks: self.tip.height.0,
             hashes,
-            hash_rate,
+            hash_rate: rate_before.zip(rate_after).map(|(before, after)| f64::midpoint(before, after)),
             latency,
             duplicates: after.delivered + after.redundant - u64::from(self.tip.height.0),
         })
     }
 
-    fn hash_rate(&self, mode: IbdMode) -> anyhow::Result<f64> {
+    /// Hashes per second while nothing else goes on; none where next to nothing is hashed.
+    fn hash_rate(&self, mode: IbdMode) -> anyhow::Result<Option<f64>> {
+        if mode == IbdMode::Checkpointed {
+            return Ok(None);
+        }
         let mut options =
             ThroughputOptions { threads: self.threads, duration: RATE_TIME, ..ThroughputOptions::default() };
         options.randomx.mode = mode.pow();
         let measured = Throughput::measure(options, || self.clock.now().mono).context("cannot hash")?;
-        Ok(measured.hashes_per_second())
+        Ok(Some(measured.hashes_per_second()))
     }
 
     fn wait_for_tip(&self, node: &NodeProcess, began: Duration) -> anyhow::Result<Figures> {
@@ -213,10 +218,11 @@ impl Bench {
             if Height(figures.height) >= self.tip.height {
                 return Ok(figures);
             }
-            if self.clock.now().mono - began > SYNC_TIMEOUT {
+            let elapsed = self.clock.now().mono - began;
+            if elapsed > SYNC_TIMEOUT {
                 bail!("the sync stands at height {}", figures.height);
             }
-            std::thread::sleep(LOOK_INTERVAL);
+            std::thread::sleep((elapsed / LOOK_FRACTION).max(MIN_LOOK_INTERVAL));
         }
     }
 

@@ -1,6 +1,7 @@
 //! What the syncs of a benchmark took, and their medians.
 
 use std::fmt;
+use std::fs;
 use std::time::Duration;
 
 use dilithion_chain::Tip;
@@ -20,7 +21,7 @@ pub(super) struct Run {
     pub(super) peak_rss: u64,
     pub(super) blocks: u32,
     pub(super) hashes: u64,
-    /// Hashes per second of the same machine with nothing else to do, just before; without proof of work, none.
+    /// Hashes per second of the same machine with nothing else to do, just before and after; without proof of work, none.
     pub(super) hash_rate: Option<f64>,
     /// Round trips of pings on another connection during the sync.
     pub(super) latency: Latency,
@@ -63,6 +64,7 @@ impl fmt::Display for Run {
 /// All syncs, by mode, in the order in which they ran.
 pub(super) struct Report {
     tip: Tip,
+    sources: usize,
     modes: Vec<(IbdMode, Vec<Run>)>,
 }
 
@@ -162,9 +164,16 @@ fn median(runs: &[Run], of: fn(&Run) -> Option<f64>) -> Option<f64> {
     values.get(values.len() / 2).copied()
 }
 
+/// What the machine calls its processor; empty if it does not say.
+fn processor() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    name.trim_start_matches(['\t', ' ', ':']).to_owned()
+}
+
 impl Report {
-    pub(super) fn new(tip: &Tip) -> Self {
-        Self { tip: *tip, modes: Vec::new() }
+    pub(super) fn new(tip: &Tip, sources: usize) -> Self {
+        Self { tip: *tip, sources, modes: Vec::new() }
     }
 
     pub(super) fn add(&mut self, mode: IbdMode, run: Run) {
@@ -188,13 +197,22 @@ impl Report {
                 )
             })
             .collect();
-        json!({ "height": self.tip.height.0, "tip": self.tip.hash.to_string(), "modes": modes }).to_string()
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "processor": processor(),
+            "threads": std::thread::available_parallelism().map_or(1, usize::from),
+            "height": self.tip.height.0,
+            "tip": self.tip.hash.to_string(),
+            "sources": self.sources,
+            "modes": modes,
+        })
+        .to_string()
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} blocks; medians\n{:>26}", self.tip.height, "")?;
+        write!(f, "{} blocks from {}; medians\n{:>26}", self.tip.height, self.sources, "")?;
         for (mode, runs) in &self.modes {
             write!(f, "{:>20}", format!("{} ({})", mode.name(), runs.len()))?;
         }
@@ -232,8 +250,8 @@ mod tests {
 
     #[test]
     fn medians_are_of_each_figure_and_mode_by_itself() {
-        let mut report =
-            Report::new(&Tip { height: Height(100), hash: BlockHash::default(), work: Work::default() });
+        let tip = Tip { height: Height(100), hash: BlockHash::default(), work: Work::default() };
+        let mut report = Report::new(&tip, 2);
         for seconds in [2, 10, 4] {
             report.add(IbdMode::Light, run(seconds));
         }
@@ -241,6 +259,7 @@ mod tests {
         let json: Value = serde_json::from_str(&report.to_json()).unwrap();
         assert_eq!(json["modes"]["light"]["medians"]["wall_seconds"], 4.0);
         assert_eq!(json["modes"]["light"]["medians"]["utilisation"], 0.5);
+        assert_eq!(json["sources"], 2);
         assert_eq!(json["modes"]["checkpointed"]["medians"]["utilisation"], Value::Null);
         let text = report.to_string();
         assert!(text.contains("light (3)") && text.contains("4.000 s"), "{text}");
