@@ -13,6 +13,9 @@
 //! | `next` | what the next header must have, for whoever makes it |
 //! | `config`, `effects`, `error` | plain data |
 
+// No input panics, nor does any other mistake of a caller.
+#![warn(clippy::indexing_slicing, clippy::expect_used, clippy::unreachable)]
+
 mod batch;
 mod config;
 mod context;

@@ -1,9 +1,19 @@
 //! The header tree: an arena of nodes, an index by id, claims, and the best chain.
 
+#[expect(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "an id is made by the arena, and what it names stays; 2^32 headers fit into no memory"
+)]
 mod arena;
 mod best;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "positions are the arena's, which asks for those that it has filled"
+)]
 mod chunks;
 mod claims;
+#[expect(clippy::indexing_slicing, reason = "each place is made by a function that ends within the table")]
 mod index;
 mod node;
 mod skip;
