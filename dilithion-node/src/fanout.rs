@@ -65,7 +65,11 @@ where
             // An answer that is here at the deadline counts.
             biased;
             answered = asked.join_next() => match answered {
-                Some(Ok((place, reply))) => replies[place] = reply,
+                Some(Ok((place, reply))) => {
+                    if let Some(waiting) = replies.get_mut(place) {
+                        *waiting = reply;
+                    }
+                }
                 // A request that panicked has no answer, and a task that was aborted cannot be: nobody aborts it.
                 Some(Err(error)) => tracing::error!("a request to a peer failed: {error}"),
                 None => return replies,

@@ -195,20 +195,19 @@ impl Importer {
     /// to the one before it and the one behind it links to it.
     fn linked(&self, waiting: &[Hashed], ready: usize) -> (usize, Option<ImportError>) {
         let mut parent = self.chain.tip().hash;
-        for (position, Hashed { record, hash }) in waiting.iter().enumerate().take(ready + 1) {
-            if record.header.prev_hash != parent {
-                let damaged = if confirms(waiting.get(position + 1), hash) && position > 0 {
-                    position - 1
-                } else {
-                    position
-                };
-                let Hashed { record, hash } = &waiting[damaged];
+        let mut before = None;
+        for (position, current) in waiting.iter().enumerate().take(ready + 1) {
+            if current.record.header.prev_hash != parent {
+                let is_good = confirms(waiting.get(position + 1), &current.hash);
+                let (damaged, Hashed { record, hash }) =
+                    before.filter(|_| is_good).unwrap_or((position, current));
                 let (height, hash) = (record.height, BlockHash::from_bytes(*hash));
                 // A damaged record that is not ready yet comes round again.
                 let error = (damaged < ready).then_some(ImportError::Unlinked { height, hash });
                 return (damaged.min(ready), error);
             }
-            parent = BlockHash::from_bytes(*hash);
+            parent = BlockHash::from_bytes(current.hash);
+            before = Some((position, current));
         }
         (ready, None)
     }

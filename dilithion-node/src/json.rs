@@ -4,11 +4,18 @@ use dilithion_pow::CompactTarget;
 use dilithion_wire::{Block, BlockHash, BlockHeader, DataMessage, Height, Message, Transaction, TxIn, TxOut};
 use serde_json::{Value, json};
 
+/// Gives an object a field, or another value of a field; a value that is no object stays as it is.
+pub(crate) fn set(object: &mut Value, field: &str, value: impl Into<Value>) {
+    if let Value::Object(fields) = object {
+        fields.insert(field.to_owned(), value.into());
+    }
+}
+
 /// A header with its id.
 #[must_use]
 pub fn header(header: &BlockHeader, hash: BlockHash) -> Value {
     let mut value = header_fields(header);
-    value["hash"] = hash.to_string().into();
+    set(&mut value, "hash", hash.to_string());
     value
 }
 
@@ -60,8 +67,8 @@ fn output((index, output): (usize, &TxOut)) -> Value {
 #[must_use]
 pub fn block(block: &Block, hash: BlockHash) -> Value {
     let mut value = header(&block.header, hash);
-    value["size"] = block.encoded_len().into();
-    value["transactions"] = block.transactions.iter().map(transaction).collect();
+    set(&mut value, "size", block.encoded_len());
+    set(&mut value, "transactions", block.transactions.iter().map(transaction).collect::<Value>());
     value
 }
 
@@ -110,7 +117,7 @@ pub fn message(message: &Message) -> Value {
         Message::Headers(headers) => headers.iter().map(header_fields).collect(),
         Message::Block(block) => {
             let mut value = header_fields(&block.header);
-            value["transactions"] = block.transactions.iter().map(transaction).collect();
+            set(&mut value, "transactions", block.transactions.iter().map(transaction).collect::<Value>());
             value
         }
         Message::Tx(tx) => transaction(tx),

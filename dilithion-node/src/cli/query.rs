@@ -48,7 +48,7 @@ fn print_block(store: &ChainReader, height: Height) -> anyhow::Result<()> {
     let hash = store.hash_at(height)?.with_context(|| no_block(height))?;
     let block = store.block(&hash)?.with_context(|| no_block(height))?;
     let mut value = json::block(&block, hash);
-    value["height"] = height.0.into();
+    json::set(&mut value, "height", height.0);
     say_json(&value);
     Ok(())
 }

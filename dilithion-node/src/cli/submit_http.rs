@@ -15,7 +15,8 @@ pub(super) fn submit(port: u16, datadir: &Path, message: &DataMessage) -> anyhow
     // Whether the body comes in pieces or not, the object is between the outermost braces.
     let object = body.find('{').zip(body.rfind('}')).and_then(|(start, end)| body.get(start..=end));
     let value: Value = object.and_then(|object| serde_json::from_str(object).ok()).unwrap_or_default();
-    value["message_id"].as_str().map(str::to_owned).with_context(|| format!("no id in {:?}", body.trim()))
+    let id = value.get("message_id").and_then(Value::as_str);
+    id.map(str::to_owned).with_context(|| format!("no id in {:?}", body.trim()))
 }
 
 #[cfg(test)]

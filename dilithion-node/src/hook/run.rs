@@ -280,7 +280,7 @@ impl Running {
                 Ok(0) => self.pipe = None,
                 Ok(read) => {
                     let room = self.max_output.saturating_sub(self.output.len());
-                    self.output.extend_from_slice(&chunk[..read.min(room)]);
+                    self.output.extend(chunk.iter().take(read.min(room)));
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,

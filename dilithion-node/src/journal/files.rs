@@ -97,8 +97,9 @@ fn find_back(file: &mut File, mut end: u64) -> io::Result<Option<u64>> {
         let size = usize::try_from(end).unwrap_or(CHUNK).min(CHUNK);
         let begin = end - size as u64;
         file.seek(SeekFrom::Start(begin))?;
-        file.read_exact(&mut chunk[..size])?;
-        if let Some(at) = chunk[..size].iter().rposition(|byte| *byte == b'\n') {
+        let part = chunk.get_mut(..size).unwrap_or_default();
+        file.read_exact(part)?;
+        if let Some(at) = part.iter().rposition(|byte| *byte == b'\n') {
             return Ok(Some(begin + at as u64));
         }
         end = begin;
@@ -113,7 +114,7 @@ pub(super) fn count_lines(path: &Path) -> io::Result<u64> {
     loop {
         match file.read(&mut chunk)? {
             0 => return Ok(lines),
-            read => lines += chunk[..read].iter().filter(|byte| **byte == b'\n').count() as u64,
+            read => lines += chunk.iter().take(read).filter(|byte| **byte == b'\n').count() as u64,
         }
     }
 }

@@ -157,7 +157,7 @@ mod tests {
         assert!(identity.find_work(12, || true));
         assert_eq!(identity.missing_work(&params, Height(80)).unwrap(), None);
         let Claim::Registration { nonce, .. } = identity.claim(&params, Height(80), 0, false).unwrap() else {
-            unreachable!()
+            panic!("no registration")
         };
         assert!(RegistrationWork::new(identity.key.public_key(), None).is_met_by(nonce, 12));
         let known = identity.claim(&params, Height(80), 0, true).unwrap();
@@ -186,7 +186,7 @@ mod tests {
                 assert_eq!(at_last.unwrap(), Some(12));
                 assert!(identity.find_work(12, || true));
                 let claim = identity.claim(&params, Height(700), 9, false).unwrap();
-                let Claim::Registration { attestations, .. } = claim else { unreachable!() };
+                let Claim::Registration { attestations, .. } = claim else { panic!("no registration") };
                 let of = attestations.iter().map(|attestation| (attestation.seed, attestation.time));
                 assert_eq!(of.collect::<Vec<_>>(), [(0, 9), (1, 9), (2, 9)]);
             } else {

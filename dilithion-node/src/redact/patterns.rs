@@ -87,6 +87,7 @@ const LOOK: usize = 4;
 /// text are told from the rest by four look-ups a byte.
 static FITTING: [[u64; 256]; LOOK] = fitting();
 
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const fn fitting() -> [[u64; 256]; LOOK] {
     let mut fitting = [[0; 256]; LOOK];
     let mut number = 0;
@@ -130,6 +131,7 @@ impl Secret {
 
 /// The secret that begins at `at`.
 #[inline]
+#[expect(clippy::indexing_slicing, reason = "the table has a row for each of the bytes and 256 columns")]
 pub(super) fn secret_at(bytes: &[u8], at: usize) -> Option<Secret> {
     let &[first, second, third, fourth] = bytes.get(at..)?.first_chunk::<LOOK>()?;
     let fits = |position: usize, byte: u8| FITTING[position][usize::from(byte)];

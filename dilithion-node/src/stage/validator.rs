@@ -153,7 +153,7 @@ impl<S: BlockStore> BlockValidator<S> {
         batch.retain(|block| self.void_generation.is_none_or(|void| block.generation > void));
         let mut candidates = Vec::with_capacity(batch.len());
         let mut undecodable = None;
-        for (position, block) in batch.iter().enumerate() {
+        for block in &batch {
             let payload = match &block.body {
                 Body::Payload(payload) => Some(payload.clone()),
                 Body::Stored => self.store.body(&block.hash)?,
@@ -169,7 +169,7 @@ impl<S: BlockStore> BlockValidator<S> {
                     candidates.push(Candidate { hash: block.hash, verified: block.verified, block: decoded });
                 }
                 Err(reason) => {
-                    undecodable = Some((position, reason));
+                    undecodable = Some((block, reason));
                     break;
                 }
             }
@@ -188,13 +188,15 @@ impl<S: BlockStore> BlockValidator<S> {
         if !connected.is_empty() {
             events.push(Event::BlocksConnected { blocks: connected });
         }
-        if let Some(failure) = outcome.failure {
+        if let Some(failure) = outcome.failure
+            && let Some(block) = batch.get(done)
+        {
             tracing::warn!("block {} ({}) refused: {}", failure.height, failure.hash, failure.error);
             let reason = failure.error.reject_reason().to_owned();
-            events.push(self.reject(&batch[done], reason, fault_of(&failure.error)));
-        } else if let Some((position, reason)) = undecodable {
-            tracing::warn!("block {} undecodable: {reason}", batch[position].height);
-            events.push(self.reject(&batch[position], reason, BlockFault::Body));
+            events.push(self.reject(block, reason, fault_of(&failure.error)));
+        } else if let Some((block, reason)) = undecodable {
+            tracing::warn!("block {} undecodable: {reason}", block.height);
+            events.push(self.reject(block, reason, BlockFault::Body));
         }
         Ok(())
     }

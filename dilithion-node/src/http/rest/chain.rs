@@ -109,7 +109,7 @@ fn header_at(store: &ChainReader, height: Height) -> Result<Option<Value>, Store
     let Some(hash) = store.hash_at(height)? else { return Ok(None) };
     let Some(stored) = store.header(&hash)? else { return Ok(None) };
     let mut value = crate::json::header(&stored.header, hash);
-    value["height"] = height.0.into();
+    crate::json::set(&mut value, "height", height.0);
     Ok(Some(value))
 }
 

@@ -59,8 +59,9 @@ fn peer_info(app: &App) -> Value {
     let view = |(peer, info): (PeerSnapshot, PeerInfo)| {
         let progress = detail.peers.iter().find(|progress| progress.peer == peer.id);
         let mut value = peer_json(&peer, &info, now);
-        value["synced_headers"] = progress.map_or(-1, |progress| i64::from(progress.height.0)).into();
-        value["inflight"] = progress.map_or(0, |progress| progress.in_flight).into();
+        let synced_headers = progress.map_or(-1, |progress| i64::from(progress.height.0));
+        crate::json::set(&mut value, "synced_headers", synced_headers);
+        crate::json::set(&mut value, "inflight", progress.map_or(0, |progress| progress.in_flight));
         value
     };
     app.node.peers().into_iter().map(view).collect()

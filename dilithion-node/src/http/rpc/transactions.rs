@@ -115,14 +115,14 @@ async fn get_raw_transaction(app: App, args: Args) -> Answer {
         return Ok(bytes.into());
     }
     let mut value = transaction_json(&found.transaction);
-    value["hex"] = bytes.into();
+    crate::json::set(&mut value, "hex", bytes);
     let tip = app.node.status().borrow().chain_height;
     if let Some((height, hash)) = found.block {
-        value["blockhash"] = hash.to_string().into();
-        value["height"] = height.0.into();
-        value["confirmations"] = (tip.0.saturating_sub(height.0) + 1).into();
+        crate::json::set(&mut value, "blockhash", hash.to_string());
+        crate::json::set(&mut value, "height", height.0);
+        crate::json::set(&mut value, "confirmations", tip.0.saturating_sub(height.0) + 1);
     } else {
-        value["confirmations"] = 0.into();
+        crate::json::set(&mut value, "confirmations", 0);
     }
     Ok(value)
 }
