@@ -1,6 +1,6 @@
 //! The clock of the window, which stands still during a pause.
 
-use std::time::Duration;
+use core::time::Duration;
 
 /// A moment by that clock. A type of its own, so that it is not compared with a moment on the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,6 @@
 //! The limits of a window.
 
-use std::time::Duration;
+use core::time::Duration;
 
 /// How many blocks may be in flight from one peer at a time (`MAX_BLOCKS_IN_TRANSIT_PER_PEER` of Bitcoin Core).
 pub const MAX_BLOCKS_IN_FLIGHT_PER_PEER: usize = 16;

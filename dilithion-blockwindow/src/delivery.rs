@@ -2,7 +2,7 @@
 
 use crate::place::{Entry, Place};
 use crate::window::BlockWindow;
-use std::time::Duration;
+use core::time::Duration;
 
 /// The outcome of [`BlockWindow::on_block_received`].
 ///

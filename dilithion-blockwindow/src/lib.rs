@@ -8,8 +8,11 @@
 //! * [`Delivery`] is what a received block was to the window.
 //! * [`TimedOut`] is a request that failed, and [`BlockWindow::timeout_check`] tells when; [`InFlight`] is one that is open.
 //! * [`WindowStats`] says in words what the download is waiting for.
+#![cfg_attr(not(test), no_std)]
 // No input panics, nor does any other mistake of a caller.
 #![warn(clippy::indexing_slicing, clippy::expect_used, clippy::unreachable)]
+
+extern crate alloc;
 
 mod clock;
 mod config;

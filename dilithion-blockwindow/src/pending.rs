@@ -1,6 +1,6 @@
 //! The pending heights by the peer that they avoid.
 
-use std::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet};
 
 /// The pending heights, grouped by the peer that they avoid.
 ///

@@ -1,7 +1,7 @@
 //! Where one height is, and whom it was asked of.
 
 use crate::clock::Counted;
-use std::time::Duration;
+use core::time::Duration;
 
 /// Where a tracked height is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl<P: Copy + Ord> Askees<P> {
 
     /// In the order in which they were asked.
     pub(crate) fn iter(self) -> impl Iterator<Item = Asked<P>> {
-        std::iter::once(self.first).chain(self.second)
+        core::iter::once(self.first).chain(self.second)
     }
 }
 

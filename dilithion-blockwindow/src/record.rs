@@ -1,8 +1,8 @@
 //! What is remembered of a peer while it is connected.
 
 use crate::clock::Counted;
-use std::collections::VecDeque;
-use std::time::Duration;
+use alloc::collections::VecDeque;
+use core::time::Duration;
 
 /// How many closed requests are remembered of a peer that it has not answered: four full loads.
 pub(crate) const MAX_OWED_PER_PEER: usize = 64;

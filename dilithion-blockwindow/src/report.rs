@@ -3,7 +3,7 @@
 use crate::place::{BlockState, SecondAsked};
 use crate::timeout::InFlight;
 use crate::window::BlockWindow;
-use std::fmt;
+use core::fmt;
 
 /// What has happened since the window was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

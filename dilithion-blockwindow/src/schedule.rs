@@ -2,8 +2,9 @@
 
 use crate::place::Asked;
 use crate::window::BlockWindow;
-use std::collections::VecDeque;
-use std::time::Duration;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 /// A block to be asked of a peer. The window counts it as in flight already: if it cannot be sent, the caller says so by
 /// [`cancel_request`](BlockWindow::cancel_request) or [`on_peer_disconnected`](BlockWindow::on_peer_disconnected).

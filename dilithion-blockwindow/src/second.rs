@@ -4,7 +4,7 @@ use crate::clock::Counted;
 use crate::place::Asked;
 use crate::schedule::{Request, Source};
 use crate::window::BlockWindow;
-use std::time::Duration;
+use core::time::Duration;
 
 /// A second peer is asked when the first has been silent for so many times as long as it usually is before a delivery.
 pub const SECOND_REQUEST_PACES: u32 = 4;

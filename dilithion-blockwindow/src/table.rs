@@ -8,9 +8,9 @@ use crate::config::WindowConfig;
 use crate::pending::PendingIndex;
 use crate::place::{Asked, Askees, Entry, Place};
 use crate::record::Record;
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
-use std::time::Duration;
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::ops::Bound;
+use core::time::Duration;
 
 /// The heights and their entries, and the peers that were asked.
 #[derive(Clone, Debug)]

@@ -2,8 +2,9 @@
 
 use crate::place::{Asked, Entry};
 use crate::window::BlockWindow;
-use std::collections::BTreeSet;
-use std::time::Duration;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 /// An open request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

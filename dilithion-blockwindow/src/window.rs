@@ -5,12 +5,13 @@ use crate::config::WindowConfig;
 use crate::place::{BlockState, Entry, Place};
 use crate::report::Totals;
 use crate::table::Table;
+use alloc::vec::Vec;
 
 /// The one tracker of pending, in-flight and received blocks.
 ///
 /// `P` names a peer and `H` a block, by default by its height; both need nothing but an order.
 ///
-/// Times are [`Duration`](std::time::Duration)s since any fixed start, the same for all calls. They measure the network
+/// Times are [`Duration`](core::time::Duration)s since any fixed start, the same for all calls. They measure the network
 /// and not the caller, which says by [`pause`](Self::pause) when its own queue is full, so that no peer times out for it.
 ///
 /// What it remembers of a peer (its limit, its pace, the last 64 blocks that it still owes) is kept from the first request
