@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use dilithion_chain::{
     BlockError, Candidate, Chainstate, Connected, Depth, MIN_PRUNE, ReorgError, StoreError, StoreOptions,
+    StoredHeader,
 };
 use dilithion_wire::{Amount, BlockHash, ChainParams, Checkpoint, Height};
 
@@ -162,6 +163,33 @@ fn a_pruned_store_keeps_the_last_blocks() {
     import(&mut chain, &blocks[400..], 50);
     assert_eq!(chain.reader().lowest_body().unwrap(), Height(113));
     assert_eq!(digest(&chain), recorded::digest_at(500));
+}
+
+/// A false header below a checkpoint, found when the blocks on it were pruned, left a store that could not go back.
+#[test]
+fn what_only_a_checkpoint_vouches_for_is_not_pruned() {
+    let (params, mut blocks) = recorded::first_500();
+    let params = ChainParams {
+        checkpoints: vec![Checkpoint { height: Height(350), hash: blocks[349].hash }],
+        ..(*params).clone()
+    };
+    blocks[..349].iter_mut().skip(9).for_each(|block| block.verified = false);
+    let dir = tempfile::tempdir().unwrap();
+    let mut chain = Chainstate::open(dir.path(), Arc::new(params), pruned(MIN_PRUNE)).unwrap();
+    import(&mut chain, &blocks[..400], 50);
+    assert_eq!(chain.reader().lowest_body().unwrap(), Height(10));
+    let proved = |height: u32| StoredHeader {
+        header: blocks[height as usize - 1].block.header,
+        hash: blocks[height as usize - 1].hash,
+        height: Height(height),
+        verified: true,
+    };
+    chain.store_headers(&(10..100).map(proved).collect::<Vec<_>>()).unwrap();
+    import(&mut chain, &blocks[400..401], 1);
+    assert_eq!(chain.reader().lowest_body().unwrap(), Height(100));
+    chain.store_headers(&(100..350).map(proved).collect::<Vec<_>>()).unwrap();
+    import(&mut chain, &blocks[401..402], 1);
+    assert_eq!(chain.reader().lowest_body().unwrap(), Height(115));
 }
 
 #[test]
