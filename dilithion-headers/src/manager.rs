@@ -218,6 +218,21 @@ impl HeadersManager {
         jobs
     }
 
+    /// Those of [`outstanding_jobs`](Self::outstanding_jobs) that can wait, because a checkpoint vouches for their headers or
+    /// will: first those that none vouches for yet, as their blocks wait for the proof or for that.
+    #[must_use]
+    pub fn background_jobs(&self) -> Vec<HashJob> {
+        let background = |claim: Claim| {
+            let pending = self.proofs.get(&claim.token)?;
+            let is_vouched_for = Some(self.tree.node(pending.node).height) <= self.passed;
+            (pending.priority == JobPriority::Background)
+                .then(|| (is_vouched_for, self.proof_job(claim, *pending)))
+        };
+        let mut jobs: Vec<_> = self.tree.claims().filter_map(background).collect();
+        jobs.sort_unstable_by_key(|(is_vouched_for, job)| (*is_vouched_for, job.token));
+        jobs.into_iter().map(|(_, job)| job).collect()
+    }
+
     /// Skips the headers that are in the tree already, comparing ids and bytes, and finds contradictions. `last`
     /// is the id of the last header, if it was hashed.
     pub(crate) fn locate(&self, headers: &[BlockHeader], last: Option<BlockHash>) -> Result<Place, Misfit> {

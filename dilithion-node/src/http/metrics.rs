@@ -176,12 +176,7 @@ const FIGURES: &[(Kind, &str, Unit, &str)] = &[
         Unit::CountPerSecond,
         "Blocks connected, over half a minute",
     ),
-    (
-        Kind::Gauge,
-        "dilithion_headers_per_second",
-        Unit::CountPerSecond,
-        "Headers proved or vouched for, over half a minute",
-    ),
+    (Kind::Gauge, "dilithion_headers_per_second", Unit::CountPerSecond, "Headers proved, over half a minute"),
     (Kind::Gauge, "dilithion_sync_eta_seconds", Unit::Seconds, "Time until the sync is done; NaN if unknown"),
     (Kind::Gauge, "dilithion_window_blocks", Unit::Count, "Blocks on their way to the chain, by stage"),
     (Kind::Counter, "dilithion_block_requests_total", Unit::Count, "What became of requests for blocks"),

@@ -5,18 +5,18 @@ use std::time::Duration;
 use dilithion_headers::{HashJob, JobPriority};
 use dilithion_wire::Height;
 
-use super::{Action, Coordinator, IbdState, SyncMode};
+use super::{Action, Coordinator, SyncMode};
 
-/// A sync that has connected nothing for this long may be waiting for such a proof: a false claim below a checkpoint keeps the
+/// A sync that has got no further for this long may be waiting for such a proof: a false claim below a checkpoint keeps the
 /// true block from its place.
 const BACKGROUND_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whether claims below a checkpoint are proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BackgroundProofs {
-    /// Not yet; the last block was connected then.
-    Held(Duration),
-    /// From now on; there were some.
+    /// Not yet. The time is that of the last step of the sync, once there is something to prove.
+    Held(Option<Duration>),
+    /// From now on.
     Released,
 }
 
@@ -41,37 +41,46 @@ impl Coordinator {
         job.priority != JobPriority::Background || self.background == BackgroundProofs::Released
     }
 
-    /// A block was connected: the sync does without proofs below checkpoints.
+    /// The sync has got further, without proofs below checkpoints.
     pub(super) fn keep_background_held(&mut self, now: Duration) {
         if let BackgroundProofs::Held(since) = &mut self.background {
-            *since = now;
+            *since = Some(now);
         }
     }
 
-    /// Asks for all that was held as soon as the sync is done, needs it, or stands still.
+    /// Asks for all that is held as soon as the sync is done, needs it, or stands still.
     pub(super) fn release_background(&mut self, now: Duration, out: &mut Vec<Action>) {
         let BackgroundProofs::Held(since) = self.background else { return };
-        let quiet = now.saturating_sub(since.max(self.entered)) >= BACKGROUND_PATIENCE;
-        let stands_still = quiet && (self.state == IbdState::Idle || self.state.downloads_blocks());
-        let due = self.state == IbdState::Complete
-            || self.mode == SyncMode::Headers
-            || self.held_back.is_some()
-            || stands_still;
-        if !due {
+        if !self.lacks_background() {
             return;
         }
-        let mut held = self.headers.outstanding_jobs();
-        held.retain(|job| job.priority == JobPriority::Background);
-        if !held.is_empty() {
+        // Then it stands still for another reason.
+        if since.is_none() || self.paused || self.disconnecting {
+            self.background = BackgroundProofs::Held(Some(now));
+        }
+        let stands_still = match self.background {
+            BackgroundProofs::Held(Some(since)) => now.saturating_sub(since) >= BACKGROUND_PATIENCE,
+            _ => false,
+        };
+        let headers_only = self.mode == SyncMode::Headers;
+        if self.was_complete || headers_only || self.held_back.is_some() || stands_still {
             self.background = BackgroundProofs::Released;
-            self.hash(held, out);
+            self.hash(self.headers.background_jobs(), out);
         }
     }
 
-    /// Up to where proofs keep nothing waiting: where a checkpoint vouches, blocks are connected without.
-    pub(super) fn proofs_wanted_above(&self) -> Height {
+    /// Whether headers at or below the last checkpoint are not proved.
+    fn lacks_background(&self) -> bool {
+        let Some(checkpoint) = self.config.last_checkpoint else { return false };
+        self.headers.ready_height() < checkpoint.min(self.headers.best_height())
+    }
+
+    /// Up to where the sync waits for no proof: where a checkpoint vouches, or will, blocks are connected without.
+    pub(super) fn proofs_awaited_above(&self) -> Height {
         match self.mode {
-            SyncMode::Full => self.headers.connectable_height(),
+            SyncMode::Full => {
+                self.headers.connectable_height().max(self.config.last_checkpoint.unwrap_or_default())
+            }
             SyncMode::Headers => self.headers.ready_height(),
         }
     }

@@ -221,7 +221,7 @@ impl Coordinator {
             let (last, _) = self.last_handed_out();
             let height = last.next();
             let follows = self.validates_best_chain(off_best);
-            let held_back = self.held_back == Some(height) && self.headers.ready_height() < last;
+            let held_back = self.headers.ready_height() < last && self.is_held_back(height);
             if !follows || held_back || !self.headers.is_connectable(height) {
                 return;
             }
@@ -235,6 +235,13 @@ impl Coordinator {
                 body: block.body,
             })));
         }
+    }
+
+    /// Whether the block at this height of the best chain is the one that waits for proof of all below it.
+    fn is_held_back(&self, height: Height) -> bool {
+        self.held_back.is_some_and(|(held, hash)| {
+            held == height && self.headers.claimed_hash_at_height(height) == Some(hash)
+        })
     }
 
     pub(super) fn on_blocks_connected(
@@ -276,7 +283,7 @@ impl Coordinator {
             }
             // An ancestor that only a checkpoint vouches for may be to blame.
             BlockFault::Rule | BlockFault::MinerRule if self.headers.ready_height() < height => {
-                self.held_back = Some(height);
+                self.held_back = Some((height, hash));
             }
             BlockFault::Rule | BlockFault::MinerRule => {
                 if fault == BlockFault::Rule && self.peers.contains_key(&peer) {

@@ -59,7 +59,7 @@ pub struct Coordinator {
     pub(super) pushed: Pushed,
     /// A block that may have failed because of an ancestor that only a checkpoint vouches for: not tried again before
     /// all below it is proved.
-    pub(super) held_back: Option<Height>,
+    pub(super) held_back: Option<(Height, BlockHash)>,
     pub(super) background: BackgroundProofs,
     /// Headers that proved false, until it is certain that no block of theirs is connected.
     pub(super) condemned: Vec<(Height, BlockHash)>,
@@ -112,7 +112,7 @@ impl Coordinator {
             bodies,
             pushed: Pushed::default(),
             held_back: None,
-            background: BackgroundProofs::Held(Duration::ZERO),
+            background: BackgroundProofs::Held(None),
             condemned: Vec::new(),
             generation: 0,
             tip,
@@ -169,7 +169,7 @@ impl Coordinator {
             Event::Ordered(order) => self.on_order(order),
             Event::Tick => self.on_tick(now, &mut out),
         }
-        self.progress.sample(now.mono, self.tip.0, self.proofs_wanted_above());
+        self.progress.sample(now.mono, self.heights());
         if !(ticks && self.has(Mutation::CountBeforeTimeouts)) {
             self.advance(now, &mut out);
         }

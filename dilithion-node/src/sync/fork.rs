@@ -38,7 +38,8 @@ impl Coordinator {
             return;
         }
         let Some(fork) = self.headers.fork_point(&self.tip.1, &self.headers.best_hash()) else { return };
-        let proved = self.headers.hash_at_height(self.headers.ready_height());
+        // Proved, and so is all below it, or a checkpoint vouches for that.
+        let proved = self.headers.hash_at_height(self.headers.connectable_height());
         let proved_work = proved.and_then(|hash| self.headers.chain_work(&hash));
         let our_work = self.headers.chain_work(&self.tip.1);
         if proved_work.is_none() || (our_work.is_some() && proved_work <= our_work) {

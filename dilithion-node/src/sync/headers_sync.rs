@@ -122,6 +122,9 @@ impl Coordinator {
     }
 
     fn on_headers_accepted(&mut self, accepted: &Accepted, now: Duration, out: &mut Vec<Action>) {
+        if accepted.count > 0 {
+            self.keep_background_held(now);
+        }
         let Some(sync_peer) = self.peers.get_mut(&accepted.peer) else { return };
         sync_peer.has_shown(accepted.last, accepted.last_height);
         sync_peer.headers = HeadersExchange::Quiet;

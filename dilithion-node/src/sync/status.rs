@@ -6,6 +6,7 @@ use std::time::Duration;
 use dilithion_wire::{BlockHash, Height};
 
 use super::peers::HeadersExchange;
+use super::progress::Heights;
 use super::{Coordinator, IbdState, Rates, SyncMode};
 
 /// Where the sync stands, at one moment.
@@ -53,8 +54,8 @@ impl Coordinator {
     pub fn status(&self, now: Duration) -> SyncStatus {
         let (chain_height, chain_hash) = self.tip;
         let (header_height, ready_height) = (self.headers.best_height(), self.headers.ready_height());
-        let proofs = self.proofs_wanted_above();
-        let rates = self.progress.rates(now, chain_height, proofs);
+        let awaited = self.proofs_awaited_above();
+        let rates = self.progress.rates(now, self.heights());
         let left = |height: Height| header_height.0.saturating_sub(height.0);
         SyncStatus {
             state: self.state,
@@ -74,9 +75,9 @@ impl Coordinator {
             rates,
             eta: match self.state {
                 _ if self.is_in_sync() => Some(Duration::ZERO),
-                IbdState::HeadersSync if self.mode == SyncMode::Headers => rates.time_for(0, left(proofs)),
+                IbdState::HeadersSync if self.mode == SyncMode::Headers => rates.time_for(0, left(awaited)),
                 IbdState::BlocksDownload | IbdState::BlocksValidate => {
-                    rates.time_for(left(chain_height), left(proofs))
+                    rates.time_for(left(chain_height), left(awaited))
                 }
                 IbdState::Idle
                 | IbdState::Connecting
@@ -86,6 +87,12 @@ impl Coordinator {
             },
             waiting_for: self.waiting_for(),
         }
+    }
+
+    /// How far the node is.
+    pub(super) fn heights(&self) -> Heights {
+        let proved = self.headers.ready_height();
+        Heights { connected: self.tip.0, proved, awaited: self.proofs_awaited_above() }
     }
 
     fn waiting_for(&self) -> String {

@@ -94,6 +94,8 @@ pub struct Net {
     background: VecDeque<Event>,
     /// The states in which such were asked for.
     pub proved_in_background: Vec<IbdState>,
+    /// They are never answered.
+    pub forgets_background: bool,
     peers: BTreeMap<PeerId, Behaviour>,
     now: Duration,
     busy_until: Duration,
@@ -109,6 +111,8 @@ pub struct Net {
     pub forgotten: Vec<BlockHash>,
     pub announced_to: Vec<PeerId>,
     pub refuse: Option<RefuseBody>,
+    /// Blocks that break a rule.
+    pub invalid: BTreeSet<BlockHash>,
     /// Each proof of a claim takes this long, and comes when nothing else happens.
     pub slow_hashes: Option<Duration>,
     /// Tells what happens, as the engine of a node does.
@@ -197,6 +201,7 @@ impl Net {
             events: VecDeque::new(),
             background: VecDeque::new(),
             proved_in_background: Vec::new(),
+            forgets_background: false,
             peers: BTreeMap::new(),
             now: Duration::ZERO,
             busy_until: Duration::ZERO,
@@ -212,6 +217,7 @@ impl Net {
             forgotten: Vec::new(),
             announced_to: Vec::new(),
             refuse: None,
+            invalid: BTreeSet::new(),
             slow_hashes: None,
             reporter: None,
             stored: BTreeSet::from([chain.ids[0]]),
@@ -305,7 +311,7 @@ impl Net {
     fn next_background(&mut self) -> Option<Event> {
         if let Some(time) = self.slow_hashes {
             self.now += time;
-        } else if !self.coordinator.window().is_empty() {
+        } else if self.coordinator.window().pending_len() + self.coordinator.window().in_flight_len() > 0 {
             return None;
         }
         self.background.pop_front()
@@ -341,6 +347,9 @@ impl Net {
                 for job in jobs {
                     if job.priority == JobPriority::Background {
                         self.proved_in_background.push(self.coordinator.state());
+                        if self.forgets_background {
+                            continue;
+                        }
                     }
                     let answer = Event::HashComputed { token: job.token, hash: mock_hash(&job.header) };
                     let background = match self.slow_hashes {
@@ -431,6 +440,12 @@ impl Net {
             refuse.times -= 1;
             self.void_generation = Some(generation);
             let (reason, fault) = ("bad-merkle".to_owned(), BlockFault::Body);
+            self.events.push_back(Event::BlockRejected { generation, height, hash, peer, reason, fault });
+            return;
+        }
+        if self.invalid.contains(&hash) {
+            self.void_generation = Some(generation);
+            let (reason, fault) = ("bad-txns".to_owned(), BlockFault::Rule);
             self.events.push_back(Event::BlockRejected { generation, height, hash, peer, reason, fault });
             return;
         }
