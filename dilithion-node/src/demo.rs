@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use dilithion_chain::UtxoStats;
+use dilithion_chain::{Tip, UtxoStats};
 use dilithion_pow::{Hasher, PowMode};
 use dilithion_wire::{BlockHash, ChainParams, Height};
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,6 @@ use crate::import::import;
 use crate::net::NetConfig;
 use crate::node::{Node, NodeConfig, randomx};
 use crate::probe::{Latency, measure_ping};
-use crate::stage::StatusReceiver;
 
 /// Heights 0…500 of a private chain recorded from the C++ node.
 const RECORDED_CHAIN: &[u8] = include_bytes!("../assets/recorded-500.dat");
@@ -64,7 +63,7 @@ pub struct DemoReport {
 /// # Errors
 ///
 /// If anything fails, or if the nodes end on different chains.
-pub async fn run(folder: &Path, mut watch: impl FnMut(u64, [DemoProgress; 2])) -> anyhow::Result<DemoReport> {
+pub async fn run(folder: &Path, watch: impl FnMut(u64, [DemoProgress; 2])) -> anyhow::Result<DemoReport> {
     let params = Arc::new(ChainParams::from_toml(RECORDED_PARAMS)?);
     let hasher = {
         let params = Arc::clone(&params);
@@ -77,13 +76,7 @@ pub async fn run(folder: &Path, mut watch: impl FnMut(u64, [DemoProgress; 2])) -
         config.hasher = Some(Arc::clone(&hasher));
         config
     };
-
-    let source = config("source", Vec::new());
-    let source = {
-        let hasher = Arc::clone(&hasher);
-        tokio::task::spawn_blocking(move || fill(&source, hasher).map(|()| source)).await??
-    };
-    let source = Node::start(source).await?;
+    let source = start_source(config("source", Vec::new()), Arc::clone(&hasher)).await?;
     let source_address = source.listening().context("the source does not listen")?;
     let tip = source.store().tip()?;
 
@@ -96,27 +89,7 @@ pub async fn run(folder: &Path, mut watch: impl FnMut(u64, [DemoProgress; 2])) -
         let (params, synced) = (Arc::clone(&params), synced.clone());
         async move { measure_ping(&params, first_address, PROBE_INTERVAL, synced).await }
     });
-
-    let progress = |node: &Node, status: &StatusReceiver| {
-        let status = status.borrow();
-        DemoProgress {
-            headers: status.header_height.0.into(),
-            hashes: node.pow_stats().hashed,
-            blocks: status.chain_height.0.into(),
-        }
-    };
-    let statuses = [first.status(), second.status()];
-    let nodes = [progress(&first, &statuses[0]), progress(&second, &statuses[1])];
-    watch(tip.height.0.into(), nodes);
-    let mut timer = tokio::time::interval(WATCH_INTERVAL);
-    let last = loop {
-        timer.tick().await;
-        let nodes = [progress(&first, &statuses[0]), progress(&second, &statuses[1])];
-        watch(tip.height.0.into(), nodes);
-        if statuses.iter().all(|status| status.borrow().chain_hash == tip.hash) {
-            break nodes;
-        }
-    };
+    let last = watch_syncs([&first, &second], &tip, watch).await;
     let elapsed = clock.now().mono;
     synced.cancel();
     let latency = probe.await??;
@@ -138,6 +111,39 @@ pub async fn run(folder: &Path, mut watch: impl FnMut(u64, [DemoProgress; 2])) -
         hashes: last.iter().map(|node| node.hashes).sum(),
         latency,
     })
+}
+
+/// A node that has the recorded chain.
+async fn start_source(config: NodeConfig, hasher: Arc<dyn Hasher>) -> anyhow::Result<Node> {
+    let config = tokio::task::spawn_blocking(move || fill(&config, hasher).map(|()| config)).await??;
+    Ok(Node::start(config).await?)
+}
+
+/// Shows how far both nodes are until both have the tip; returns where they were last.
+async fn watch_syncs(
+    nodes: [&Node; 2],
+    tip: &Tip,
+    mut watch: impl FnMut(u64, [DemoProgress; 2]),
+) -> [DemoProgress; 2] {
+    let progress = |node: &Node| {
+        let status = node.status();
+        let status = status.borrow();
+        DemoProgress {
+            headers: status.header_height.0.into(),
+            hashes: node.pow_stats().hashed,
+            blocks: status.chain_height.0.into(),
+        }
+    };
+    watch(tip.height.0.into(), nodes.map(progress));
+    let mut timer = tokio::time::interval(WATCH_INTERVAL);
+    loop {
+        timer.tick().await;
+        let seen = nodes.map(progress);
+        watch(tip.height.0.into(), seen);
+        if nodes.iter().all(|node| node.status().borrow().chain_hash == tip.hash) {
+            return seen;
+        }
+    }
 }
 
 /// Fills the source's store with the recorded chain.

@@ -1,19 +1,21 @@
 //! Starting a node: the store and the hash function first, the network last.
 
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 
-use dilithion_chain::Chainstate;
+use dilithion_chain::{ChainReader, Chainstate, MessagePool};
 use dilithion_headers::HashToken;
 use dilithion_pow::{Hasher, PoolConfig, PowError, PowPool};
+use dilithion_wire::ChainParams;
 
 use super::handle::HandleParts;
 use super::parts::{check_genesis, load_headers, open_chainstate, randomx};
 use super::{HASH_NICENESS, Node, NodeConfig, NodeError, NodeHandle};
 use crate::clock::{Clock, SystemClock};
-use crate::event::{NodeEvent, Reporter};
+use crate::event::{Events, NodeEvent, Reporter};
 use crate::net::{ConnectionManager, NetParts};
 use crate::producer::{MinerIdentity, Producer, ProducerParts, Refusal};
 use crate::random::random_u64;
@@ -68,104 +70,140 @@ impl Prepared {
     }
 
     pub(super) async fn start(self, config: NodeConfig) -> Result<Node, NodeError> {
-        let Self { clock, chain, coordinator, relay, hasher, identity } = self;
-        let (handle, inputs) = EngineHandle::channel();
-        let pool = Arc::new(hash_pool(config.threads, Arc::clone(&hasher), handle.clone())?);
-        let store = chain.reader();
-        let messages = chain.message_pool();
-        let tip = chain.tip().height;
-        let tip_height = Arc::new(AtomicU32::new(tip.0));
-        let events = config.events;
-        let reporter = Reporter::new(Arc::clone(&events), &config.params, tip);
         let address = config.net.listen;
+        let running = Running::spawn(self, config)?;
+        match running.connections.start().await {
+            Ok(listening) => Ok(running.into_node(listening)),
+            Err(source) => {
+                running.stop();
+                Err(NodeError::Listen { address: address.unwrap_or(([0, 0, 0, 0], 0).into()), source })
+            }
+        }
+    }
+}
+
+/// All threads of a node, which has no connection yet.
+struct Running {
+    params: Arc<ChainParams>,
+    clock: Arc<dyn Clock>,
+    events: Arc<dyn Events>,
+    store: ChainReader,
+    messages: MessagePool,
+    pool: Arc<PowPool<HashToken>>,
+    connections: Arc<ConnectionManager>,
+    inbox: EngineHandle,
+    engine: Engine,
+    producer: Result<Producer, Refusal>,
+    /// The operator wants blocks at intervals.
+    scheduled: bool,
+}
+
+impl Running {
+    fn spawn(prepared: Prepared, config: NodeConfig) -> Result<Self, NodeError> {
+        let Prepared { clock, chain, coordinator, relay, hasher, identity } = prepared;
+        let NodeConfig { params, datadir, net, dialer, mode, threads, events, producer, .. } = config;
+        let (inbox, inputs) = EngineHandle::channel();
+        let pool = Arc::new(hash_pool(threads, Arc::clone(&hasher), inbox.clone())?);
+        let (store, messages, tip) = (chain.reader(), chain.message_pool(), chain.tip().height);
+        let tip_height = Arc::new(AtomicU32::new(tip.0));
         let connections = Arc::new(ConnectionManager::new(NetParts {
-            params: Arc::clone(&config.params),
-            config: config.net,
-            mode: config.mode,
-            datadir: Some(config.datadir),
+            params: Arc::clone(&params),
+            config: net,
+            mode,
+            datadir: Some(datadir),
             clock: Arc::clone(&clock),
-            engine: handle.clone(),
+            engine: inbox.clone(),
             store: store.clone(),
             tip_height: Arc::clone(&tip_height),
-            dialer: config.dialer,
+            dialer,
             events: Arc::clone(&events),
         }));
-        let limits = config.params.limits;
-        events.on(&NodeEvent::NodeStart { network: config.params.name.clone(), height: tip });
+        events.on(&NodeEvent::NodeStart { network: params.name.clone(), height: tip });
         events.on(&NodeEvent::IntegrityVerified { height: tip });
-        let validator = ValidatorThread::spawn(chain, limits, Arc::clone(&clock), handle.clone())
-            .map_err(NodeError::Thread)?;
+        let validator = ValidatorThread::spawn(chain, params.limits, Arc::clone(&clock), inbox.clone());
         let parts = EngineParts {
             coordinator,
             relay,
             clock: Arc::clone(&clock),
             connections: Arc::clone(&connections),
             pool: Arc::clone(&pool),
-            validator,
+            validator: validator.map_err(NodeError::Thread)?,
             tip_height,
-            reporter,
+            reporter: Reporter::new(Arc::clone(&events), &params, tip),
         };
-        let engine = Engine::spawn(parts, handle.clone(), inputs).map_err(NodeError::Thread)?;
-        let scheduled = config.producer.interval.is_some();
-        let producer = ProducerParts {
-            params: Arc::clone(&config.params),
-            config: config.producer,
+        let engine = Engine::spawn(parts, inbox.clone(), inputs).map_err(NodeError::Thread)?;
+        let scheduled = producer.interval.is_some();
+        let parts = ProducerParts {
+            params: Arc::clone(&params),
+            config: producer,
             identity,
             clock: Arc::clone(&clock),
             store: store.clone(),
             hasher,
-            engine: handle.clone(),
+            engine: inbox.clone(),
             status: engine.status(),
             tip: engine.tip(),
         };
-        let producer = match spawn_producer(producer, config.mode) {
-            Ok(producer) => producer,
+        match spawn_producer(parts, mode) {
+            Ok(producer) => Ok(Self {
+                params,
+                clock,
+                events,
+                store,
+                messages,
+                pool,
+                connections,
+                inbox,
+                engine,
+                producer,
+                scheduled,
+            }),
             Err(error) => {
                 engine.stop();
-                return Err(NodeError::Thread(error));
-            }
-        };
-        match connections.start().await {
-            Ok(listening) => {
-                let parts = HandleParts {
-                    runtime: tokio::runtime::Handle::current(),
-                    params: config.params,
-                    clock: Arc::clone(&clock),
-                    connections: Arc::clone(&connections),
-                    pool: Arc::clone(&pool),
-                    store: store.clone(),
-                    engine: handle,
-                    status: engine.status(),
-                    detail: engine.detail(),
-                    paused: Mutex::new(false),
-                    listening,
-                    produces: scheduled && producer.is_ok(),
-                    producer: producer.as_ref().map(Producer::handle).map_err(Clone::clone),
-                    messages: messages.clone(),
-                    events: Arc::clone(&events),
-                };
-                let handle = NodeHandle::new(parts);
-                Ok(Node {
-                    connections,
-                    engine,
-                    pool,
-                    store,
-                    messages,
-                    producer,
-                    listening,
-                    events,
-                    handle,
-                    http: None,
-                })
-            }
-            Err(source) => {
-                if let Ok(producer) = producer {
-                    producer.stop();
-                }
-                engine.stop();
-                Err(NodeError::Listen { address: address.unwrap_or(([0, 0, 0, 0], 0).into()), source })
+                Err(NodeError::Thread(error))
             }
         }
+    }
+
+    fn into_node(self, listening: Option<SocketAddr>) -> Node {
+        let Self {
+            params,
+            clock,
+            events,
+            store,
+            messages,
+            pool,
+            connections,
+            inbox,
+            engine,
+            producer,
+            scheduled,
+        } = self;
+        let handle = NodeHandle::new(HandleParts {
+            runtime: tokio::runtime::Handle::current(),
+            params,
+            clock,
+            connections: Arc::clone(&connections),
+            pool: Arc::clone(&pool),
+            store: store.clone(),
+            engine: inbox,
+            status: engine.status(),
+            detail: engine.detail(),
+            paused: Mutex::new(false),
+            listening,
+            produces: scheduled && producer.is_ok(),
+            producer: producer.as_ref().map(Producer::handle).map_err(Clone::clone),
+            messages: messages.clone(),
+            events: Arc::clone(&events),
+        });
+        Node { connections, engine, pool, store, messages, producer, listening, events, handle, http: None }
+    }
+
+    fn stop(self) {
+        if let Ok(producer) = self.producer {
+            producer.stop();
+        }
+        self.engine.stop();
     }
 }
 
