@@ -245,6 +245,23 @@ fn bench_pow_measures_light_hashes() {
     }
 }
 
+/// Once every header below the checkpoint was hashed while its blocks came in, on all cores.
+#[test]
+fn bench_ibd_measures_a_sync_that_hashes_next_to_nothing_below_a_checkpoint() {
+    let mut bench = program();
+    bench.args(["bench", "ibd", "--mode", "checkpointed", "--runs", "1", "--sources", "2", "--json"]);
+    let shown: Value = serde_json::from_str(&stdout_of(&mut bench)).unwrap();
+    assert_eq!((&shown["height"], &shown["sources"]), (&RECORDED_HEIGHT.into(), &2.into()));
+    let medians = &shown["modes"]["checkpointed"]["medians"];
+    let median = |name: &str| medians[name].as_f64().unwrap();
+    assert!(median("blocks_per_second") > 0.0 && median("peak_rss_mib") > 0.0);
+    let hashes = median("hashes_per_second") * median("wall_seconds");
+    assert!(hashes < f64::from(RECORDED_HEIGHT) / 2.0, "{shown}");
+    assert!(medians["utilisation"].is_null());
+    let wrong = program().args(["bench", "ibd", "--sources", "0"]).output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+}
+
 #[test]
 fn the_demo_syncs_two_nodes_and_exits_with_0() {
     let shown = stdout_of(&mut program());
