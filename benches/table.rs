@@ -88,6 +88,14 @@ fn print(table: &Table) {
 
 /// With three digits or more, and a prefix of the unit where that is shorter.
 fn amount(value: f64, unit: &str) -> String {
+    if unit == "ns" {
+        let (value, unit) = match value {
+            value if value >= 1e6 => (value / 1e6, "ms"),
+            value if value >= 1e3 => (value / 1e3, "us"),
+            value => (value, unit),
+        };
+        return format!("{value:.2} {unit}");
+    }
     let (value, prefix) = match value {
         value if value >= 1e9 => (value / 1e9, "G"),
         value if value >= 1e6 => (value / 1e6, "M"),
