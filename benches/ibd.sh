@@ -6,12 +6,16 @@
 # each to be asked for 320 blocks a second, so what is quicker than that needs more of them.
 set -euo pipefail
 . "$(dirname "$0")/../scripts/prerequisites.sh"
+chain_dir=
+if [ $# -gt 0 ] && [[ $1 != -* ]]; then
+    [ -d "$1" ] || { echo "no such directory: $1" >&2; exit 2; }
+    chain_dir=$(realpath "$1")
+    shift
+fi
 cd "$root"
 cargo build --release --locked -p dilithion-node
 bench=("${CARGO_TARGET_DIR:-target}/release/dilithion-node" bench ibd)
-if [ -d "${1:-}" ]; then
-    chain_dir=$(realpath "$1")
-    shift
+if [ -n "$chain_dir" ]; then
     file=$chain_dir/chain.dat
     if [ ! -r "$file" ]; then
         work=$(mktemp -d)

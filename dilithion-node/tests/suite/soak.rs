@@ -1,7 +1,7 @@
 //! A node of its own process under a hundred peers that come and go, ask, flood and send rubbish, for as long as one likes:
 //!
 //! ```text
-//! SOAK_SECONDS=3600 SOAK_CSV=soak.csv cargo test --release -p dilithion-node --test suite soak -- --ignored --nocapture
+//! SOAK_SECONDS=3600 SOAK_CSV=soak.csv cargo test --release -p dilithion-node --test suite -- --ignored --nocapture --exact soak::soak
 //! ```
 //!
 //! The node does not ban peers of its own machine, so that those it disconnects can come back. Memory and file descriptors are sampled each second, and have to be flat: the last quarter is compared with the second.
