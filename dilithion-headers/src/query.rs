@@ -51,6 +51,12 @@ impl HeadersManager {
         self.connectable
     }
 
+    /// Height of the last checkpoint that was given; blocks at or below one may be connected before their headers are proved.
+    #[must_use]
+    pub fn last_checkpoint(&self) -> Option<Height> {
+        self.config.checkpoints.last().map(|last| last.height)
+    }
+
     /// Verified id at a height of the best chain. `None` is not "other": it may be unknown yet.
     #[must_use]
     pub fn hash_at_height(&self, height: Height) -> Option<BlockHash> {

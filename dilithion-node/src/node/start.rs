@@ -51,13 +51,11 @@ impl Prepared {
         let pending = pending_ids(&chain.reader()).map_err(|error| NodeError::Store(Box::new(error)))?;
         let relay = TxRelay::new(config.relay, random_u64(), pending);
         let tip = chain.tip();
-        let last_checkpoint = params.last_checkpoint().map(|checkpoint| checkpoint.height);
         let stored = chain.reader().stored_beside_chain(MAX_STORED);
         let coordinator = Coordinator::new(
             CoordinatorConfig {
                 mode: config.mode,
                 stop_at: config.stop_at,
-                last_checkpoint,
                 max_reorg_depth: params.consensus.max_reorg_depth,
                 stored: stored.map_err(|error| NodeError::Store(Box::new(error)))?,
                 ..CoordinatorConfig::default()
@@ -166,37 +164,35 @@ impl Running {
     }
 
     fn into_node(self, listening: Option<SocketAddr>) -> Node {
-        let Self {
-            params,
-            clock,
-            events,
-            store,
-            messages,
-            pool,
-            connections,
-            inbox,
-            engine,
-            producer,
-            scheduled,
-        } = self;
         let handle = NodeHandle::new(HandleParts {
             runtime: tokio::runtime::Handle::current(),
-            params,
-            clock,
-            connections: Arc::clone(&connections),
-            pool: Arc::clone(&pool),
-            store: store.clone(),
-            engine: inbox,
-            status: engine.status(),
-            detail: engine.detail(),
+            params: self.params,
+            clock: self.clock,
+            connections: Arc::clone(&self.connections),
+            pool: Arc::clone(&self.pool),
+            store: self.store.clone(),
+            engine: self.inbox,
+            status: self.engine.status(),
+            detail: self.engine.detail(),
             paused: Mutex::new(false),
             listening,
-            produces: scheduled && producer.is_ok(),
-            producer: producer.as_ref().map(Producer::handle).map_err(Clone::clone),
-            messages: messages.clone(),
-            events: Arc::clone(&events),
+            produces: self.scheduled && self.producer.is_ok(),
+            producer: self.producer.as_ref().map(Producer::handle).map_err(Clone::clone),
+            messages: self.messages.clone(),
+            events: Arc::clone(&self.events),
         });
-        Node { connections, engine, pool, store, messages, producer, listening, events, handle, http: None }
+        Node {
+            connections: self.connections,
+            engine: self.engine,
+            pool: self.pool,
+            store: self.store,
+            messages: self.messages,
+            producer: self.producer,
+            listening,
+            events: self.events,
+            handle,
+            http: None,
+        }
     }
 
     fn stop(self) {

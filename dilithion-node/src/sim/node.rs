@@ -136,14 +136,9 @@ impl SimNode {
         for hash in store.revoked()? {
             let _nothing_runs_yet = headers.revoke(&hash);
         }
-        let last_checkpoint = params.last_checkpoint().map(|checkpoint| checkpoint.height);
         let max_reorg_depth = params.consensus.max_reorg_depth;
-        let config = CoordinatorConfig {
-            mode: self.profile.mode,
-            last_checkpoint,
-            max_reorg_depth,
-            ..CoordinatorConfig::default()
-        };
+        let config =
+            CoordinatorConfig { mode: self.profile.mode, max_reorg_depth, ..CoordinatorConfig::default() };
         #[cfg_attr(not(test), expect(unused_mut, reason = "tests put faults in"))]
         let mut coordinator = Coordinator::new(config, headers, store.tip());
         #[cfg(test)]

@@ -71,7 +71,7 @@ impl Coordinator {
 
     /// Whether headers at or below the last checkpoint are not proved.
     fn lacks_background(&self) -> bool {
-        let Some(checkpoint) = self.config.last_checkpoint else { return false };
+        let Some(checkpoint) = self.headers.last_checkpoint() else { return false };
         self.headers.ready_height() < checkpoint.min(self.headers.best_height())
     }
 
@@ -79,7 +79,7 @@ impl Coordinator {
     pub(super) fn proofs_awaited_above(&self) -> Height {
         match self.mode {
             SyncMode::Full => {
-                self.headers.connectable_height().max(self.config.last_checkpoint.unwrap_or_default())
+                self.headers.connectable_height().max(self.headers.last_checkpoint().unwrap_or_default())
             }
             SyncMode::Headers => self.headers.ready_height(),
         }

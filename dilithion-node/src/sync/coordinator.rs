@@ -33,8 +33,6 @@ pub struct CoordinatorConfig {
     pub window: WindowConfig,
     /// The highest block that is to be connected, if the node is to stop there.
     pub stop_at: Option<Height>,
-    /// The highest checkpoint; blocks at or below it may be connected before their headers are proved.
-    pub last_checkpoint: Option<Height>,
     /// How many blocks a node that has completed its sync disconnects at most to follow a better chain; `None` for any
     /// number. Until then it has no chain that it could defend, and goes back as far as it takes.
     ///

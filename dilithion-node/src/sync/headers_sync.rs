@@ -262,7 +262,7 @@ impl Coordinator {
         // Connecting a block stores its header as it is then: proved, unless a checkpoint vouched for it. On a branch
         // that is not ours, nothing is connected.
         let connected = if off_best { Height::GENESIS } else { self.tip.0 };
-        let vouched = self.config.last_checkpoint.unwrap_or(Height::GENESIS);
+        let vouched = self.headers.last_checkpoint().unwrap_or(Height::GENESIS);
         let headers: Vec<StoredHeader> = (self.stored_headers_to.0 + 1..=ready.0)
             .map(Height)
             .filter(|height| *height > connected || *height <= vouched)

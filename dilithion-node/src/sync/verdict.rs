@@ -55,7 +55,7 @@ impl Coordinator {
     /// [`VerdictError::Unknown`], [`VerdictError::Genesis`] or [`VerdictError::BelowCheckpoint`].
     pub fn may_revoke(&self, hash: &BlockHash) -> Result<Height, VerdictError> {
         let height = self.headers.height_of(hash).ok_or(VerdictError::Unknown { hash: *hash })?;
-        match self.config.last_checkpoint {
+        match self.headers.last_checkpoint() {
             _ if height == Height::GENESIS => Err(VerdictError::Genesis),
             Some(checkpoint) if height <= checkpoint => {
                 Err(VerdictError::BelowCheckpoint { height, checkpoint })

@@ -169,8 +169,7 @@ impl Net {
         let params =
             ChainParams { checkpoints: vec![Checkpoint { height, hash }], ..(*chain.params).clone() };
         chain.params = params.into();
-        let config = CoordinatorConfig { last_checkpoint: Some(height), ..CoordinatorConfig::default() };
-        Self::with_config(&chain, config)
+        Self::with_config(&chain, CoordinatorConfig::default())
     }
 
     /// That downloads no chain of less work than this one.
