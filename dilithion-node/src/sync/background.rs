@@ -54,14 +54,10 @@ impl Coordinator {
         if !self.lacks_background() {
             return;
         }
-        // Then it stands still for another reason.
-        if since.is_none() || self.paused || self.disconnecting {
-            self.background = BackgroundProofs::Held(Some(now));
-        }
-        let stands_still = match self.background {
-            BackgroundProofs::Held(Some(since)) => now.saturating_sub(since) >= BACKGROUND_PATIENCE,
-            _ => false,
-        };
+        // While it is paused, or goes back, it stands still for another reason.
+        let since = since.filter(|_| !self.paused && !self.disconnecting).unwrap_or(now);
+        self.background = BackgroundProofs::Held(Some(since));
+        let stands_still = now.saturating_sub(since) >= BACKGROUND_PATIENCE;
         let headers_only = self.mode == SyncMode::Headers;
         if self.was_complete || headers_only || self.held_back.is_some() || stands_still {
             self.background = BackgroundProofs::Released;

@@ -53,9 +53,9 @@ impl Coordinator {
     #[must_use]
     pub fn status(&self, now: Duration) -> SyncStatus {
         let (chain_height, chain_hash) = self.tip;
-        let (header_height, ready_height) = (self.headers.best_height(), self.headers.ready_height());
-        let awaited = self.proofs_awaited_above();
-        let rates = self.progress.rates(now, self.heights());
+        let header_height = self.headers.best_height();
+        let heights = self.heights();
+        let rates = self.progress.rates(now, heights);
         let left = |height: Height| header_height.0.saturating_sub(height.0);
         SyncStatus {
             state: self.state,
@@ -67,7 +67,7 @@ impl Coordinator {
             chain_hash,
             chain_time: self.headers.header(&chain_hash).map(|header| header.time),
             header_height,
-            ready_height,
+            ready_height: heights.proved,
             peers: self.peers.len(),
             pending: self.window.pending_len(),
             in_flight: self.window.in_flight_len(),
@@ -75,9 +75,11 @@ impl Coordinator {
             rates,
             eta: match self.state {
                 _ if self.is_in_sync() => Some(Duration::ZERO),
-                IbdState::HeadersSync if self.mode == SyncMode::Headers => rates.time_for(0, left(awaited)),
+                IbdState::HeadersSync if self.mode == SyncMode::Headers => {
+                    rates.time_for(0, left(heights.awaited))
+                }
                 IbdState::BlocksDownload | IbdState::BlocksValidate => {
-                    rates.time_for(left(chain_height), left(awaited))
+                    rates.time_for(left(chain_height), left(heights.awaited))
                 }
                 IbdState::Idle
                 | IbdState::Connecting
