@@ -433,18 +433,9 @@ impl Net {
             return;
         }
         let BlockToConnect { generation, height, hash, peer, .. } = *block;
-        if let Some(refuse) =
-            self.refuse.as_mut().filter(|refuse| refuse.height == height && refuse.times > 0)
-        {
-            refuse.times -= 1;
+        if let Some((reason, fault)) = self.fault_of(height, &hash) {
             self.void_generation = Some(generation);
-            let (reason, fault) = ("bad-merkle".to_owned(), BlockFault::Body);
-            self.events.push_back(Event::BlockRejected { generation, height, hash, peer, reason, fault });
-            return;
-        }
-        if self.invalid.contains(&hash) {
-            self.void_generation = Some(generation);
-            let (reason, fault) = ("bad-txns".to_owned(), BlockFault::Rule);
+            let reason = reason.to_owned();
             self.events.push_back(Event::BlockRejected { generation, height, hash, peer, reason, fault });
             return;
         }
@@ -452,6 +443,16 @@ impl Net {
         self.connected.push(hash);
         self.stored.insert(hash);
         self.events.push_back(Event::BlocksConnected { blocks: vec![(height, hash)] });
+    }
+
+    /// What the store has against a block, if anything.
+    fn fault_of(&mut self, height: Height, hash: &BlockHash) -> Option<(&'static str, BlockFault)> {
+        let refuse = self.refuse.as_mut().filter(|refuse| refuse.height == height && refuse.times > 0);
+        if let Some(refuse) = refuse {
+            refuse.times -= 1;
+            return Some(("bad-merkle", BlockFault::Body));
+        }
+        self.invalid.contains(hash).then_some(("bad-txns", BlockFault::Rule))
     }
 
     fn tip_block(&self) -> (Height, BlockHash) {
