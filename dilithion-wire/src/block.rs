@@ -131,7 +131,7 @@ mod tests {
     quickcheck! {
         fn round_trip(block: Block) -> bool {
             let bytes = block.encode_to_vec();
-            bytes.len() == block.encoded_len() && Block::decode_exact(bytes.into(), &Limits::MAINNET) == Ok(block)
+            bytes.len() == Encode::encoded_len(&block) && Block::decode_exact(bytes.into(), &Limits::MAINNET) == Ok(block)
         }
     }
 

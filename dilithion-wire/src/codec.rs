@@ -251,18 +251,56 @@ mod tests {
         assert_eq!(codec.max_payload, MAX_PAYLOAD_BYTES);
     }
 
+    /// A decoder that has read the header of the largest message there is.
+    fn decoder_of_a_large_message() -> MessageCodec {
+        let length = u32::try_from(MAX_PAYLOAD_BYTES).unwrap();
+        let header = FrameHeader { magic: Magic::TESTNET, command: Command::BLOCK, length, checksum: [0; 4] };
+        MessageCodec { header: Some(header), ..MessageCodec::new(Magic::TESTNET) }
+    }
+
+    /// What the buffer can hold after a decoder has seen these many bytes of a large payload in one of this capacity.
+    fn capacity_after(received: usize, capacity: usize) -> usize {
+        let mut buffer = BytesMut::with_capacity(capacity);
+        buffer.resize(received, 0);
+        assert_eq!(buffer.capacity(), capacity);
+        assert_eq!(decoder_of_a_large_message().decode(&mut buffer).unwrap(), None);
+        buffer.capacity()
+    }
+
     #[test]
     fn a_claim_alone_gets_little_memory() {
-        let mut header = BytesMut::new();
-        FrameHeader {
-            magic: Magic::TESTNET,
-            command: Command::BLOCK,
-            length: u32::try_from(MAX_PAYLOAD_BYTES).unwrap(),
-            checksum: [0; 4],
-        }
-        .encode(&mut header);
-        assert_eq!(MessageCodec::new(Magic::TESTNET).decode(&mut header).unwrap(), None);
-        assert!(header.capacity() <= 2 * MIN_GROWTH, "{}", header.capacity());
+        let capacity = capacity_after(0, 0);
+        assert!((262_144..=2 * 262_144).contains(&capacity), "{capacity}");
+        assert!(capacity_after(1, 64) >= MIN_GROWTH, "at once what a claim is good for");
+    }
+
+    #[test]
+    fn the_buffer_grows_when_it_is_full_and_not_sooner() {
+        assert_eq!(capacity_after(MIN_GROWTH - 1, MIN_GROWTH), MIN_GROWTH);
+        assert_eq!(capacity_after(MIN_GROWTH + 1, 2 * MIN_GROWTH), 2 * MIN_GROWTH);
+        let grown = capacity_after(MIN_GROWTH, MIN_GROWTH);
+        assert!((2 * MIN_GROWTH..3 * MIN_GROWTH).contains(&grown), "{grown}");
+    }
+
+    #[test]
+    fn a_message_gets_the_room_it_takes() {
+        let mut stream = BytesMut::new();
+        let message = RawMessage { payload: vec![0; 1000].into(), ..ping() };
+        MessageCodec::new(Magic::TESTNET).encode(message, &mut stream).unwrap();
+        assert_eq!(stream.len(), FrameHeader::SIZE + 1000);
+        assert!(stream.capacity() < 2 * stream.len(), "{}", stream.capacity());
+    }
+
+    #[test]
+    fn the_largest_message_there_is_can_be_sent() {
+        let payload = vec![0; MAX_PAYLOAD_BYTES].into();
+        let message = Message::Unknown { command: Command::from_static("huge"), payload };
+        let (mut direct, mut raw) = (BytesMut::new(), BytesMut::new());
+        let mut codec = MessageCodec::new(Magic::TESTNET);
+        codec.encode(&message, &mut direct).unwrap();
+        codec.encode(message.to_raw(), &mut raw).unwrap();
+        assert_eq!(direct.len(), FrameHeader::SIZE + MAX_PAYLOAD_BYTES);
+        assert!(direct == raw);
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(feature = "asm")]
     fn both_implementations_agree() {
         let data: Vec<u8> = (0..=255).cycle().take(1000).collect();
         for len in [0, 1, 8, 135, 136, 137, 271, 272, 273, 1000] {

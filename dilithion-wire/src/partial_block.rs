@@ -368,6 +368,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "50,000 short ids take minutes")]
     fn no_more_is_asked_for_than_a_node_accepts() {
         let missing = |count: usize| {
             let short_id = |n: usize| ShortId(n.to_le_bytes()[..6].try_into().unwrap());
