@@ -23,7 +23,6 @@ const STAT_UTIME: usize = 11;
 /// What a node says of itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Figures {
-    pub(super) height: u32,
     pub(super) hashes: u64,
     /// Blocks that came when they were asked for.
     pub(super) delivered: u64,
@@ -88,12 +87,18 @@ impl NodeProcess {
         let value = |name: &str| number_of(&metrics, name).with_context(|| format!("no {name}"));
         let blocks = |event: &str| value(&format!("dilithion_block_requests_total{{event=\"{event}\"}}"));
         Ok(Figures {
-            height: u32::try_from(value("dilithion_chain_height")?)?,
             hashes: value("dilithion_hashes_total")?,
             delivered: blocks("delivered")?,
             redundant: blocks("redundant")?,
             fast: value("dilithion_hash_mode{mode=\"fast\"}")? == 1,
         })
+    }
+
+    /// The height of its chain: it is asked this all the time, and the rest of its figures take it longer.
+    pub(super) fn height(&self) -> anyhow::Result<u32> {
+        let answer: serde_json::Value = serde_json::from_str(&self.http.get("/height")?.success()?)?;
+        let height = answer["height"].as_u64().context("no height")?;
+        Ok(u32::try_from(height)?)
     }
 
     /// Tells it to connect to a peer.

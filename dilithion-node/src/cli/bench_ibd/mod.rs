@@ -16,7 +16,7 @@ use dilithion_pow::{PowMode, Throughput, ThroughputOptions};
 use dilithion_wire::{ChainParams, Height};
 use tokio_util::sync::CancellationToken;
 
-use self::child::{Figures, NodeProcess};
+use self::child::NodeProcess;
 use self::report::{Report, Run};
 use super::term::{complain, say};
 use crate::clock::{Clock, SystemClock};
@@ -180,9 +180,10 @@ impl Bench {
         for source in &self.sources {
             node.add_peer(source.address)?;
         }
-        let after = self.wait_for_tip(&node, began)?;
+        self.wait_for_tip(&node, began)?;
         let wall = self.clock.now().mono - began;
         let usage = node.usage()?;
+        let after = node.figures()?;
         let latency = pings.finish()?;
         node.stop()?;
         fs::remove_dir_all(&datadir)?;
@@ -212,15 +213,15 @@ impl Bench {
         Ok(Some(measured.hashes_per_second()))
     }
 
-    fn wait_for_tip(&self, node: &NodeProcess, began: Duration) -> anyhow::Result<Figures> {
+    fn wait_for_tip(&self, node: &NodeProcess, began: Duration) -> anyhow::Result<()> {
         loop {
-            let figures = node.figures()?;
-            if Height(figures.height) >= self.tip.height {
-                return Ok(figures);
+            let height = Height(node.height()?);
+            if height >= self.tip.height {
+                return Ok(());
             }
             let elapsed = self.clock.now().mono - began;
             if elapsed > SYNC_TIMEOUT {
-                bail!("the sync stands at height {}", figures.height);
+                bail!("the sync stands at height {height}");
             }
             std::thread::sleep((elapsed / LOOK_FRACTION).max(MIN_LOOK_INTERVAL));
         }
