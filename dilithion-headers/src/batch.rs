@@ -49,6 +49,11 @@ impl Batch {
         claim(&self.headers, position).or(self.last)
     }
 
+    /// Whether it says the same as the other, whoever sent it.
+    fn is_the_same_as(&self, other: &Self) -> bool {
+        self.start == other.start && self.headers == other.headers
+    }
+
     /// Whether the header at `position` was hashed and is right.
     pub(crate) fn is_proved(&self, position: usize) -> bool {
         self.checks.iter().any(|check| check.position == position && check.done)
@@ -127,7 +132,8 @@ impl Probation {
         })
     }
 
-    /// Takes a batch in. A header that another batch waits for already is not hashed twice.
+    /// Takes a batch in. A header that another batch waits for already is not hashed twice, and what decides about a batch
+    /// decides about the same headers of another peer.
     pub(crate) fn add(
         &mut self,
         mut batch: Batch,
@@ -136,6 +142,11 @@ impl Probation {
         mut new_token: impl FnMut() -> HashToken,
     ) -> Vec<HashJob> {
         let mut jobs = Vec::new();
+        if let Some(twin) = self.batches.values().find(|other| batch.is_the_same_as(other)) {
+            (batch.checks, batch.last) = (twin.checks.clone(), twin.last);
+            self.insert(batch);
+            return jobs;
+        }
         // The last first: the next `getheaders` needs its id.
         for position in batch.picks(spot_checks, random).into_iter().rev() {
             let Some(header) = batch.headers.get(position) else { continue };
@@ -146,9 +157,13 @@ impl Probation {
             });
             batch.checks.push(Check { position, token, done: false });
         }
+        self.insert(batch);
+        jobs
+    }
+
+    fn insert(&mut self, batch: Batch) {
         self.batches.insert(self.next_id, batch);
         self.next_id += 1;
-        jobs
     }
 
     /// The token under which these bytes are being hashed.

@@ -246,6 +246,32 @@ fn a_hash_counts_even_if_another_batch_was_faster() {
 }
 
 #[test]
+fn what_decides_about_headers_decides_for_all_who_sent_them() {
+    let headers = chain(100, 1);
+    let mut manager = manager();
+    let mut log = queue(&mut manager, ALICE, &headers);
+    assert!(log.step(&mut manager), "and one of them is answered already");
+    assert!(queue(&mut manager, BOB, &headers).jobs.is_empty());
+    manager.on_peer_disconnected(ALICE);
+    log.decide(&mut manager);
+    assert_eq!(log.hashed, 4);
+    assert_eq!((log.accepted[0].peer, log.accepted[0].count, log.accepted.len()), (BOB, 100, 1));
+    assert_eq!(log.finish(&mut manager).hashed, 100, "each once");
+    assert_eq!(manager.ready_height(), Height(100));
+}
+
+#[test]
+fn a_lie_that_two_tell_is_the_fault_of_both() {
+    let lie = with_false_claim(&chain(4, 1), 1);
+    let mut manager = manager();
+    let log = queue(&mut manager, ALICE, &lie);
+    assert!(queue(&mut manager, BOB, &lie).jobs.is_empty());
+    let log = log.finish(&mut manager);
+    let liars: Vec<_> = log.false_claims.iter().map(|lie| lie.peer).collect();
+    assert_eq!((liars, manager.len()), (vec![ALICE, BOB], 1));
+}
+
+#[test]
 fn work_must_grow_and_not_overflow() {
     let with_bits = |prev_hash, bits| BlockHeader { prev_hash, bits, ..chain(1, 1)[0] };
     let huge = 0x0300_0001; // target 1, work nearly 2^256
