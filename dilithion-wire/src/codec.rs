@@ -292,6 +292,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "32 MiB of checksum take an hour")]
     fn the_largest_message_there_is_can_be_sent() {
         let payload = vec![0; MAX_PAYLOAD_BYTES].into();
         let message = Message::Unknown { command: Command::from_static("huge"), payload };

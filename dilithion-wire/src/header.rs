@@ -103,6 +103,7 @@ mod tests {
         fn round_trip(header: BlockHeader) -> bool {
             let bytes = header.to_bytes();
             BlockHeader::from_bytes(&bytes) == header
+                && bytes.len() == header.encoded_len()
                 && BlockHeader::decode_exact(Bytes::copy_from_slice(&bytes), &Limits::default()) == Ok(header)
         }
     }

@@ -367,18 +367,34 @@ mod tests {
         assert_eq!((error, error.misbehaviour()), (CompactBlockError::ShortIdCollision, None));
     }
 
+    /// Asks for as many as `missing` that follow as many as `prefilled`.
+    fn request(prefilled: u32, missing: usize) -> Result<Option<GetBlockTxn>, CompactBlockError> {
+        let prefill = |position| PrefilledTransaction { position, transaction: transaction(0) };
+        let short_id = |n: usize| ShortId(n.to_le_bytes()[..6].try_into().unwrap());
+        let compact = CompactBlock {
+            prefilled: (0..prefilled).map(prefill).collect(),
+            short_ids: (0..missing).map(short_id).collect(),
+            ..CompactBlock::new(&small(1), 1)
+        };
+        PartialBlock::new(compact, []).unwrap().request(BlockHash::ZERO)
+    }
+
     #[test]
     #[cfg_attr(miri, ignore = "50,000 short ids take minutes")]
     fn no_more_is_asked_for_than_a_node_accepts() {
-        let missing = |count: usize| {
-            let short_id = |n: usize| ShortId(n.to_le_bytes()[..6].try_into().unwrap());
-            let short_ids = (0..count).map(short_id).collect();
-            let compact = CompactBlock { short_ids, ..CompactBlock::new(&small(1), 1) };
-            PartialBlock::new(compact, []).unwrap().request(BlockHash::ZERO)
-        };
-        let request = crate::Message::GetBlockTxn(missing(50_000).unwrap().unwrap()).to_raw();
-        assert!(request.decode(&LIMITS).is_ok());
-        assert_eq!(missing(50_001), Err(CompactBlockError::TooManyMissing { count: 50_001 }));
+        let largest = crate::Message::GetBlockTxn(request(1, 50_000).unwrap().unwrap()).to_raw();
+        assert!(largest.decode(&LIMITS).is_ok());
+        assert_eq!(request(1, 50_001), Err(CompactBlockError::TooManyMissing { count: 50_001 }));
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "50,000 short ids take minutes")]
+    fn a_request_of_far_positions_is_bounded_by_its_bytes() {
+        let largest = request(40_535, 50_000).unwrap().unwrap();
+        assert_eq!(largest.encoded_len(), MAX_REQUEST_BYTES);
+        assert!(crate::Message::GetBlockTxn(largest).to_raw().decode(&LIMITS).is_ok());
+        // The next position is in five bytes in place of three.
+        assert_eq!(request(40_536, 50_000), Err(CompactBlockError::TooManyMissing { count: 50_000 }));
     }
 
     #[test]
