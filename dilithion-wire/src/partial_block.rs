@@ -376,7 +376,7 @@ mod tests {
             short_ids: (0..missing).map(short_id).collect(),
             ..CompactBlock::new(&small(1), 1)
         };
-        PartialBlock::new(compact, []).unwrap().request(BlockHash::ZERO)
+        PartialBlock::new(compact, [])?.request(BlockHash::ZERO)
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl NodeProcess {
     /// The height of its chain: it is asked this all the time, and the rest of its figures take it longer.
     pub(super) fn height(&self) -> anyhow::Result<u32> {
         let answer: serde_json::Value = serde_json::from_str(&self.http.get("/height")?.success()?)?;
-        let height = answer["height"].as_u64().context("no height")?;
+        let height = answer.get("height").and_then(serde_json::Value::as_u64).context("no height")?;
         Ok(u32::try_from(height)?)
     }
 
