@@ -50,6 +50,15 @@ fn every_scenario_holds_with_every_seed() {
     assert_eq!(total, runs.len() as u64);
 }
 
+/// Seeds beyond the first two hundred that found something once.
+#[test]
+fn seeds_that_found_something_hold() {
+    // A simulated node that had started twice did not know what its store held beside the chain.
+    let found = [("bug_159", 504), ("bug_159", 571), ("bug_159", 659)];
+    let runs = found.map(|(name, seed)| (sim::by_name(name).unwrap(), seed));
+    assert_eq!(run_all(&runs).len(), 1);
+}
+
 /// The bugs of the catalogue that concern the sync, by number.
 #[test]
 fn each_bug_of_the_catalogue_has_its_scenario() {

@@ -77,6 +77,13 @@ impl MemoryStore {
         self.block(hash).is_some()
     }
 
+    /// Blocks beside the connected chain whose bodies are stored and whose ids are proved, parents first.
+    pub(super) fn stored_beside_chain(&self) -> impl Iterator<Item = BlockHash> {
+        let stored = self.headers.iter().zip(&self.bodies).filter(|(_, body)| body.is_some());
+        let beside = stored.filter(|(header, _)| self.hash_at(header.height) != Some(header.hash));
+        beside.filter(|(header, _)| header.verified).map(|(header, _)| header.hash)
+    }
+
     fn block(&self, hash: &BlockHash) -> Option<&Block> {
         self.bodies.get(*self.positions.get(hash)?)?.as_ref()
     }

@@ -137,8 +137,12 @@ impl SimNode {
             let _nothing_runs_yet = headers.revoke(&hash);
         }
         let max_reorg_depth = params.consensus.max_reorg_depth;
-        let config =
-            CoordinatorConfig { mode: self.profile.mode, max_reorg_depth, ..CoordinatorConfig::default() };
+        let config = CoordinatorConfig {
+            mode: self.profile.mode,
+            max_reorg_depth,
+            stored: store.stored_beside_chain()?,
+            ..CoordinatorConfig::default()
+        };
         #[cfg_attr(not(test), expect(unused_mut, reason = "tests put faults in"))]
         let mut coordinator = Coordinator::new(config, headers, store.tip());
         #[cfg(test)]

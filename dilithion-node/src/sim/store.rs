@@ -10,6 +10,7 @@ use dilithion_wire::{Block, BlockHash, ChainParams, Height, Limits};
 use super::memory_store::MemoryStore;
 use crate::node::NodeError;
 use crate::stage::BlockStore;
+use crate::sync::MAX_STORED;
 
 /// Blocks that a preloaded store connects at a time.
 const PRELOAD_BATCH: usize = 500;
@@ -68,6 +69,14 @@ impl SimStore {
         match self {
             Self::Memory(store) => Ok(store.revoked().collect()),
             Self::Disk(store, _) => store.reader().revoked().map_err(store_error),
+        }
+    }
+
+    /// Blocks beside the connected chain that need not be fetched.
+    pub(super) fn stored_beside_chain(&self) -> Result<Vec<BlockHash>, NodeError> {
+        match self {
+            Self::Memory(store) => Ok(store.stored_beside_chain().collect()),
+            Self::Disk(store, _) => store.reader().stored_beside_chain(MAX_STORED).map_err(store_error),
         }
     }
 
