@@ -141,12 +141,12 @@ impl Probation {
         random: &mut SplitMix64,
         mut new_token: impl FnMut() -> HashToken,
     ) -> Vec<HashJob> {
-        let mut jobs = Vec::new();
         if let Some(twin) = self.batches.values().find(|other| batch.is_the_same_as(other)) {
             (batch.checks, batch.last) = (twin.checks.clone(), twin.last);
             self.insert(batch);
-            return jobs;
+            return Vec::new();
         }
+        let mut jobs = Vec::new();
         // The last first: the next `getheaders` needs its id.
         for position in batch.picks(spot_checks, random).into_iter().rev() {
             let Some(header) = batch.headers.get(position) else { continue };

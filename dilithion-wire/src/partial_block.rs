@@ -315,6 +315,17 @@ mod tests {
         block(Block { header, vdf: None, transactions: (0..count).map(transaction).collect() })
     }
 
+    /// As many transactions as `prefilled`, and behind them short ids of as many as `missing`.
+    fn unknown(prefilled: u32, missing: usize) -> CompactBlock {
+        let prefill = |position| PrefilledTransaction { position, transaction: transaction(0) };
+        let short_id = |n: usize| ShortId(n.to_le_bytes()[..6].try_into().unwrap());
+        CompactBlock {
+            prefilled: (0..prefilled).map(prefill).collect(),
+            short_ids: (0..missing).map(short_id).collect(),
+            ..CompactBlock::new(&small(1), 1)
+        }
+    }
+
     #[test]
     fn positions_have_to_make_sense() {
         let compact = |positions: &[u32]| {
@@ -334,13 +345,7 @@ mod tests {
     #[cfg_attr(miri, ignore = "as many transactions as there may be take minutes")]
     fn a_compact_block_has_transactions_but_not_too_many() {
         let compact = |short_ids: usize| {
-            let short_id = |n: usize| ShortId(n.to_le_bytes()[..6].try_into().unwrap());
-            let block = CompactBlock {
-                prefilled: Vec::new(),
-                short_ids: (0..short_ids).map(short_id).collect(),
-                ..CompactBlock::new(&small(1), 1)
-            };
-            PartialBlock::new(block, []).map(|partial| partial.missing().count())
+            PartialBlock::new(unknown(0, short_ids), []).map(|partial| partial.missing().count())
         };
         assert_eq!(compact(0).unwrap_err().misbehaviour(), Some(Misbehaviour::Malformed));
         assert_eq!(compact(100_000), Ok(100_000));
@@ -369,14 +374,7 @@ mod tests {
 
     /// Asks for as many as `missing` that follow as many as `prefilled`.
     fn request(prefilled: u32, missing: usize) -> Result<Option<GetBlockTxn>, CompactBlockError> {
-        let prefill = |position| PrefilledTransaction { position, transaction: transaction(0) };
-        let short_id = |n: usize| ShortId(n.to_le_bytes()[..6].try_into().unwrap());
-        let compact = CompactBlock {
-            prefilled: (0..prefilled).map(prefill).collect(),
-            short_ids: (0..missing).map(short_id).collect(),
-            ..CompactBlock::new(&small(1), 1)
-        };
-        PartialBlock::new(compact, [])?.request(BlockHash::ZERO)
+        PartialBlock::new(unknown(prefilled, missing), [])?.request(BlockHash::ZERO)
     }
 
     #[test]
